@@ -8,7 +8,7 @@ Tags 16-31 are reserved for tasks, 32-47 for pictures, 48-63 for the component c
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import msgpack
 import msgspec
@@ -35,8 +35,9 @@ Accuracy = Annotated[int, Meta(ge=0, le=limits.MAX_ACCURACY_M)]
 Pictures = Annotated[int, Meta(ge=0, le=limits.MAX_PICTURES)]
 Component = Annotated[int, Meta(ge=0, le=limits.MAX_COMPONENT)]
 Count = Annotated[int, Meta(ge=1, le=limits.MAX_BACKLOG_REPORTS)]
-Text = str | bytes | msgspec.msgpack.Ext
-"""See `text`: the msgpack type says which form it is in."""
+Text = Any
+"""str, bin or ext: the msgpack type says which form it is in. `text` checks it, because msgspec
+cannot tell str from bin in a union."""
 
 _COLUMN = Meta(min_length=1, max_length=limits.MAX_BACKLOG_REPORTS)
 _POINTS = Meta(min_length=1, max_length=limits.MAX_TRACK_POINTS)
