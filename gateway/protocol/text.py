@@ -161,10 +161,11 @@ def decode_text(value: str | bytes | msgspec.msgpack.Ext, max_characters: int) -
             raise TextError("lone surrogate")
     elif value.code != GB18030_EXT_TYPE:
         raise TextError(f"unknown extension type {value.code}")
-    elif len(value.data) > max_characters * _MAX_GB18030_BYTES_PER_CHARACTER:
-        raise TextError("text longer than its limit")
     else:
-        text = _from_gb18030(bytes(value.data))
+        plain = bytes(value.data)
+        if len(plain) > max_characters * _MAX_GB18030_BYTES_PER_CHARACTER:
+            raise TextError("text longer than its limit")
+        text = _from_gb18030(plain)
     if len(text) > max_characters:
         raise TextError(f"text of {len(text)} characters, limit {max_characters}")
     return text
