@@ -219,6 +219,8 @@ _DEFAULTS: Final[Mapping[type[Message], tuple[object, ...]]] = {
 _MAX_TAG: Final = 127  # one byte in msgpack
 _STORED_TAGS: Final = frozenset(_TAGS[kind] for kind in STORED_MESSAGES)
 _pack = msgpack.Packer(autoreset=True).pack
+_UNREADABLE: Final = (msgpack.UnpackException, ValueError, TypeError)
+"""What msgpack raises for bytes that are cut off, are no msgpack, or make no Python object."""
 
 
 class BadFrame(msgspec.Struct, frozen=True):
@@ -282,27 +284,50 @@ def _tag_of(body: bytes) -> int:
 
 
 def _check_version(hello: bytes) -> None:
-    match _any_fields(hello):
-        case [_, int(version), *_] if version != limits.PROTOCOL_VERSION:
-            detail = f"version {version}; this gateway speaks {limits.PROTOCOL_VERSION}"
-            raise RemoteProtocolError(RefusalCode.UNSUPPORTED_VERSION, detail)
-
-
-def _any_fields(body: bytes) -> object:
-    """The fields without their types, or None when it is no msgpack."""
     try:
-        return cast("object", msgspec.msgpack.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        fields = _opening(hello, 2)
+        fields.skip()
+        version = fields.unpack()
+    except _UNREADABLE:
+        return  # the decoder says what is wrong with it
+    if type(version) is int and version != limits.PROTOCOL_VERSION:
+        detail = f"version {version}; this gateway speaks {limits.PROTOCOL_VERSION}"
+        raise RemoteProtocolError(RefusalCode.UNSUPPORTED_VERSION, detail)
 
 
 def _attribute(body: bytes) -> tuple[int | None, int]:
-    """The number and count of the reports that a bad frame was to bring, as far as readable."""
-    match _any_fields(body):
-        case [int(tag), _, int(sequence), *rest] if (
-            tag in _STORED_TAGS and 0 < sequence <= limits.MAX_SEQUENCE
-        ):
-            times = rest[0] if tag == _TAGS[WireBacklog] and rest else None
-            count = len(times) if isinstance(times, list) else 1
-            return sequence, count if 0 < count <= limits.MAX_BACKLOG_REPORTS else 1
-    return None, 1
+    """The number and count of the reports that a bad frame was to bring, as far as readable.
+
+    What is wrong behind them does not hide them: without a number the device cannot know which
+    report was refused, and would send it for ever.
+    """
+    try:
+        fields = _opening(body, 3)
+        tag = fields.unpack()
+        fields.skip()
+        sequence = fields.unpack()
+    except _UNREADABLE:
+        return None, 1
+    if type(tag) is not int or tag not in _STORED_TAGS:
+        return None, 1
+    if type(sequence) is not int or not 0 < sequence <= limits.MAX_SEQUENCE:
+        return None, 1
+    return sequence, _count(fields) if tag == _TAGS[WireBacklog] else 1
+
+
+def _count(fields: msgpack.Unpacker) -> int:
+    """How many reports a backlog says that it holds, by the column that comes next."""
+    try:
+        count = cast("int", fields.read_array_header())
+    except _UNREADABLE:
+        return 1
+    return count if 0 < count <= limits.MAX_BACKLOG_REPORTS else 1
+
+
+def _opening(body: bytes, at_least: int) -> msgpack.Unpacker:
+    """Reads an array of `at_least` so many fields one by one, and none before it is asked for."""
+    fields = msgpack.Unpacker(max_buffer_size=len(body) or 1)
+    fields.feed(body)
+    if fields.read_array_header() < at_least:
+        raise msgpack.OutOfData
+    return fields
