@@ -45,7 +45,7 @@ class AckTracker:
         self._fresh.clear()
         self._moved = False
         if len(self._beyond) > MAX_REMEMBERED_BEYOND:
-            self._beyond.clear()
+            self._forget()
         return [
             Ack(self.through, [n for first, count in part for n in (first - self.through, count)])
             for part in _parts(ranges)
@@ -61,6 +61,12 @@ class AckTracker:
         if through != self.through:
             self.through = through
             self._beyond = {number for number in beyond if number > through}
+
+    def _forget(self) -> None:
+        # Some may stand below the cumulative number, which also moves past them one by one.
+        self._beyond = {number for number in self._beyond if number > self.through}
+        if len(self._beyond) > MAX_REMEMBERED_BEYOND:
+            self._beyond.clear()
 
 
 def covered(ack: Ack) -> Iterator[range]:
