@@ -1,0 +1,79 @@
+"""What goes through the batcher into storage, and what comes back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum, unique
+
+import msgspec
+
+from gateway.handlers.outcome import Rejected
+from gateway.protocol.errors import RefusalCode
+from gateway.protocol.report import Report, Track, Urgency
+
+
+@unique
+class Transport(StrEnum):
+    """Over which transport a frame came; the labels of the database and of the metrics."""
+
+    TCP = "tcp"
+    MQTT = "mqtt"
+
+
+@unique
+class Verdict(IntEnum):
+    """What storage said of one item. All but FAILED are committed and may be acked or refused."""
+
+    STORED = 0
+    """A new row."""
+    DUPLICATE = 1
+    """Stored before with the same content: acked like STORED."""
+    QUARANTINED = 2
+    """Kept whole with its reason: refused with that reason, never to be sent again."""
+    FAILED = 3
+    """Nothing was committed and this gateway gives up: no ack, no refusal; the device keeps it."""
+
+
+class ItemVerdict(msgspec.Struct, frozen=True, gc=False):
+    """The verdict on one report, track or rejected item."""
+
+    sequence: int | None
+    """None only where the sequence number could not be read."""
+    verdict: Verdict
+    code: RefusalCode | None = None
+    """Why, where it is in quarantine; else None."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """Everything of one frame that is to be settled together."""
+
+    device_id: int
+    installation: int
+    transport: Transport
+    frame: bytes
+    """The message body as received, kept where something of it goes to quarantine."""
+    reports: list[Report] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    on_settled: Callable[["Parcel", list[ItemVerdict]], None] = lambda _parcel, _verdicts: None
+    """Called once on the event loop when the verdicts are known, in the order reports, tracks,
+    rejected. It must not block."""
+
+    @property
+    def items(self) -> int:
+        """How many verdicts it will get; what the batcher's bounds count."""
+        return len(self.reports) + len(self.tracks) + len(self.rejected)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it holds an emergency, which never waits for a batch to fill."""
+        return any(report.urgency == Urgency.EMERGENCY for report in self.reports)
+
+    def failed(self) -> list[ItemVerdict]:
+        """Verdicts for a parcel that was not stored."""
+        sequences = [
+            *(item.sequence for item in self.reports),
+            *(item.sequence for item in self.tracks),
+            *(item.sequence for item in self.rejected),
+        ]
+        return [ItemVerdict(sequence, Verdict.FAILED) for sequence in sequences]

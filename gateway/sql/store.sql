@@ -1,0 +1,91 @@
+-- Statements of the storage that are not a plain COPY.
+
+-- name: make_report_stage
+-- Private to the connection. Emptied here for the second half of a divided batch, else by the end of the transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS report_stage (LIKE report INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+TRUNCATE report_stage
+
+-- name: merge_reports
+-- Index: report_pkey. Again: rows that are there already are left alone and not returned. In order of key, so that two
+-- gateways with the same keys wait for each other and never in a circle.
+INSERT INTO report
+SELECT * FROM report_stage ORDER BY device_id, installation, sequence
+ON CONFLICT DO NOTHING
+RETURNING device_id, installation, sequence
+
+-- name: compare_reports
+-- Index: report_pkey, once for each row asked for: OFFSET 0 forbids the planner to read the whole table, which it would
+-- prefer as it knows nothing of the stage. Reads only.
+SELECT
+    s.device_id, s.installation, s.sequence,
+    (s.edition, s.observed_at, s.kind, s.class_code, s.urgency, s.simple, s.patrol, s.grid, s.lat_e5, s.lon_e5,
+     s.accuracy_m, s.description, s.pictures, s.component)
+    IS DISTINCT FROM
+    (r.edition, r.observed_at, r.kind, r.class_code, r.urgency, r.simple, r.patrol, r.grid, r.lat_e5, r.lon_e5,
+     r.accuracy_m, r.description, r.pictures, r.component) AS differs
+FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS asked (device_id, installation, sequence)
+JOIN report_stage AS s USING (device_id, installation, sequence)
+CROSS JOIN LATERAL (
+    SELECT * FROM report
+    WHERE report.device_id = s.device_id AND report.installation = s.installation AND report.sequence = s.sequence
+    OFFSET 0
+) AS r
+
+-- name: make_track_stage
+-- As make_report_stage.
+CREATE TEMPORARY TABLE IF NOT EXISTS track_stage (LIKE track INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+TRUNCATE track_stage
+
+-- name: merge_tracks
+-- Index: track_pkey. Again: as merge_reports.
+INSERT INTO track
+SELECT * FROM track_stage ORDER BY device_id, installation, sequence
+ON CONFLICT DO NOTHING
+RETURNING device_id, installation, sequence
+
+-- name: compare_tracks
+-- Index: track_pkey. As compare_reports.
+SELECT
+    s.device_id, s.installation, s.sequence,
+    (s.edition, s.observed_at, s.lat_e5, s.lon_e5, s.accuracy_m)
+    IS DISTINCT FROM (r.edition, r.observed_at, r.lat_e5, r.lon_e5, r.accuracy_m) AS differs
+FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS asked (device_id, installation, sequence)
+JOIN track_stage AS s USING (device_id, installation, sequence)
+CROSS JOIN LATERAL (
+    SELECT * FROM track
+    WHERE track.device_id = s.device_id AND track.installation = s.installation AND track.sequence = s.sequence
+    OFFSET 0
+) AS r
+
+-- name: quarantine
+-- Index: quarantine's unique key and quarantined_frame_pkey. Again: the same thing of the same installation makes no second
+-- row, and a frame is kept only for a new row, once.
+WITH incoming AS (
+    SELECT *
+    FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::transport[], $5::smallint[], $6::bytea[], $7::bytea[], $8::text[])
+        AS t (device_id, installation, sequence, transport, code, distinct_by, frame_digest, detail)
+    ORDER BY device_id, installation, sequence, code, distinct_by
+), kept AS (
+    INSERT INTO quarantine (device_id, installation, sequence, transport, code, distinct_by, frame_digest, detail)
+    SELECT * FROM incoming
+    ON CONFLICT DO NOTHING
+    RETURNING frame_digest
+)
+INSERT INTO quarantined_frame (digest, frame)
+SELECT * FROM unnest($9::bytea[], $10::bytea[]) AS f (digest, frame)
+WHERE digest IN (SELECT frame_digest FROM kept)
+ORDER BY digest
+ON CONFLICT DO NOTHING
+
+-- name: count_in_ledger
+-- Index: ledger_pkey. Not harmless to repeat: runs in the transaction whose verdicts it counts, so that both happen or
+-- neither. The lane keeps writers of one gateway off each other's row.
+INSERT INTO ledger (day, gateway, lane, transport, received, stored, duplicate, quarantined, refused)
+SELECT (now() AT TIME ZONE 'Asia/Shanghai')::date, $1, $2, *
+FROM unnest($3::transport[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+ON CONFLICT (day, gateway, lane, transport) DO UPDATE SET
+    received = ledger.received + excluded.received,
+    stored = ledger.stored + excluded.stored,
+    duplicate = ledger.duplicate + excluded.duplicate,
+    quarantined = ledger.quarantined + excluded.quarantined,
+    refused = ledger.refused + excluded.refused

@@ -1,0 +1,212 @@
+"""Writes parcels into PostgreSQL: one transaction a batch, one verdict an item."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
+from typing import Final
+
+import asyncpg
+
+from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
+from gateway.queries import load_queries
+from gateway.recent import DEFAULT_REMEMBERED_REPORTS, RecentlyCommitted
+from gateway.store_batch import Batch, frame_digest
+from gateway.store_errors import ROW_ERRORS, TRANSIENT_ERRORS, StoreUnavailableError
+from gateway.store_merge import REPORT, TRACK, copy_rows, merge_rows
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+"""A server that does not answer for so long is away; the batcher tries again."""
+
+COMMAND_TIMEOUT_SECONDS: Final = 30.0
+"""The largest batch takes some 100 ms; a disk may stall for seconds; longer is a dead link."""
+
+ACQUIRE_TIMEOUT_SECONDS: Final = 15.0
+"""A free connection must come back or be made within a connect and a half."""
+
+_QUERIES = load_queries("store.sql")
+
+
+async def open_pool(dsn: str, *, size: int) -> asyncpg.Pool:
+    """A pool for the store and the other users of the database, connected once to try the DSN.
+
+    Args:
+        dsn: Where the database is.
+        size: Most connections.
+
+    Raises:
+        OSError: The server cannot be reached.
+        asyncpg.PostgresError: The server refuses the connection.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        reset=_keep_as_it_is,
+        server_settings={"application_name": "field-gateway", "jit": "off"},
+    )
+
+
+async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Nothing here changes a session's settings, so the usual reset, a round trip, is saved."""
+
+
+class PostgresStore:
+    """The one place that commits what devices send.
+
+    `write` may run several times at once, and any number of gateways may write to the same
+    database.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        *,
+        gateway: str,
+        remembered_reports: int = DEFAULT_REMEMBERED_REPORTS,
+    ) -> None:
+        """Args:
+        pool: From `open_pool`, with a connection for each writer.
+        gateway: Name of this gateway in the ledger.
+        remembered_reports: Most reports whose content is remembered to recognise repetitions.
+        """
+        self._pool = pool
+        self._gateway = gateway
+        self._busy_lanes: set[int] = set()
+        self._recent = RecentlyCommitted(remembered_reports)
+        self._refused: Counter[Transport] = Counter()
+
+    def count_refused(self, transport: Transport, items: int = 1) -> None:
+        """Count what was refused without being kept; goes into the ledger with the next batch."""
+        self._refused[transport] += items
+
+    async def flush_ledger(self) -> None:
+        """Write what `count_refused` has counted, when no batch is to come.
+
+        Raises:
+            StoreUnavailableError: See there.
+        """
+        if self._refused.total():
+            await self.write([])
+
+    async def write(self, parcels: Sequence[Parcel]) -> list[list[ItemVerdict]]:
+        """Store all parcels in one transaction.
+
+        Returns:
+            For each parcel the verdicts on its reports, tracks and rejected items, in this order.
+            All are committed; none is FAILED.
+
+        Raises:
+            StoreUnavailableError: Nothing is known to be committed; write the same again later.
+        """
+        batch = Batch(parcels, self._recent)
+        refused, self._refused = self._refused, Counter()
+        try:
+            with self._lane() as lane:
+                async with self._connection() as connection:
+                    await self._store(connection, batch, lane, refused)
+        except BaseException as error:
+            self._refused.update(refused)
+            if isinstance(error, TRANSIENT_ERRORS) and not isinstance(error, ROW_ERRORS):
+                raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+            raise
+        self._recent.remember(batch.committed())
+        return batch.verdicts
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers and can be written to."""
+        try:
+            async with self._connection() as connection:
+                read_only = await connection.fetchval("SHOW transaction_read_only")
+        except TRANSIENT_ERRORS:
+            return False
+        return bool(read_only == "off")
+
+    @contextmanager
+    def _lane(self) -> Iterator[int]:
+        """The lowest free number, so that each writer has its own row in the ledger."""
+        lane = next(number for number in count() if number not in self._busy_lanes)
+        self._busy_lanes.add(lane)
+        try:
+            yield lane
+        finally:
+            self._busy_lanes.remove(lane)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        try:
+            yield connection
+        except BaseException:
+            # In doubt about its state, and a dead link would make a polite goodbye hang.
+            connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def _store(
+        self, connection: asyncpg.Connection, batch: Batch, lane: int, refused: Counter[Transport]
+    ) -> None:
+        try:
+            async with connection.transaction():
+                if batch.reports:
+                    await copy_rows(connection, REPORT.table, REPORT.columns, batch.reports)
+                if batch.tracks:
+                    await copy_rows(connection, TRACK.table, TRACK.columns, batch.tracks)
+                await self._finish(connection, batch, lane, refused)
+        except ROW_ERRORS:
+            # A key that is there already, or a row that cannot be: look at each.
+            async with connection.transaction():
+                if batch.reports:
+                    await merge_rows(connection, REPORT, batch, batch.reports)
+                if batch.tracks:
+                    await merge_rows(connection, TRACK, batch, batch.tracks)
+                await self._finish(connection, batch, lane, refused)
+
+    async def _finish(
+        self, connection: asyncpg.Connection, batch: Batch, lane: int, refused: Counter[Transport]
+    ) -> None:
+        batch.settle_repeats()
+        if batch.kept:
+            await self._quarantine(connection, batch)
+        counts = _count(batch, refused)
+        if counts:
+            columns = map(list, zip(*counts, strict=True))
+            await connection.execute(_QUERIES["count_in_ledger"], self._gateway, lane, *columns)
+
+    async def _quarantine(self, connection: asyncpg.Connection, batch: Batch) -> None:
+        digests = {id(kept.parcel): frame_digest(kept.parcel.frame) for kept in batch.kept}
+        rows = [
+            (
+                *(kept.parcel.device_id, kept.parcel.installation, kept.sequence),
+                *(kept.parcel.transport.value, kept.code, kept.distinct_by),
+                *(digests[id(kept.parcel)], kept.detail),
+            )
+            for kept in batch.kept
+        ]
+        frames = {digests[id(kept.parcel)]: kept.parcel.frame for kept in batch.kept}
+        await connection.execute(
+            _QUERIES["quarantine"],
+            *map(list, zip(*rows, strict=True)),
+            list(frames),
+            list(frames.values()),
+        )
+
+
+def _count(batch: Batch, refused: Counter[Transport]) -> list[tuple[str, int, int, int, int, int]]:
+    """Rows of the ledger: transport, received, stored, duplicate, quarantined, refused."""
+    counts: Counter[tuple[Transport, Verdict]] = Counter()
+    for parcel, verdicts in zip(batch.parcels, batch.verdicts, strict=True):
+        transport = parcel.transport
+        for item in verdicts:
+            counts[transport, item.verdict] += 1
+    rows = []
+    for transport in Transport:
+        stored, duplicate = counts[transport, Verdict.STORED], counts[transport, Verdict.DUPLICATE]
+        kept = counts[transport, Verdict.QUARANTINED]
+        received = stored + duplicate + kept + refused[transport]
+        if received:
+            rows.append((transport.value, received, stored, duplicate, kept, refused[transport]))
+    return rows
