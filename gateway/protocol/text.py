@@ -27,6 +27,9 @@ and under a tenth of the largest frame in the dearest form."""
 GB18030_EXT_TYPE: Final = 2
 """Type number of the msgpack extension that holds GB18030."""
 
+_EXTENSIONS: Final = (msgspec.msgpack.Ext, msgpack.ExtType)
+"""An extension as the decoder gives it, and as `encode_text` does."""
+
 _MAX_GB18030_BYTES_PER_CHARACTER: Final = 4
 """Widest code of GB18030: bounds what a deflated text may expand to."""
 
@@ -144,14 +147,14 @@ def encode_text(text: str) -> str | bytes | msgpack.ExtType:
     return deflated
 
 
-def decode_text(value: str | bytes | msgspec.msgpack.Ext, max_characters: int) -> str:
+def decode_text(value: object, max_characters: int) -> str:
     """Read a text in any of its forms.
 
     Never expands to more than `max_characters` can take, whatever the sender deflated.
 
     Raises:
-        TextError: if it is longer than `max_characters`, truncated, followed by other bytes, not
-            text in its form, of an unknown extension type, or holds a lone surrogate.
+        TextError: if it is in none of the forms, longer than `max_characters`, truncated, followed
+            by other bytes, not text in its form, or holds a lone surrogate.
     """
     if isinstance(value, bytes):
         text = _from_gb18030(_inflate(value, max_characters * _MAX_GB18030_BYTES_PER_CHARACTER))
@@ -159,6 +162,10 @@ def decode_text(value: str | bytes | msgspec.msgpack.Ext, max_characters: int) -
         text = value
         if not text.isascii() and _SURROGATE.search(text):
             raise TextError("lone surrogate")
+    elif not isinstance(value, _EXTENSIONS):
+        raise TextError(f"{type(value).__name__} is no form of text")
+    elif not isinstance(value, msgspec.msgpack.Ext):
+        raise TextError(f"{type(value).__name__} is not a form of text")
     elif value.code != GB18030_EXT_TYPE:
         raise TextError(f"unknown extension type {value.code}")
     else:
@@ -198,7 +205,7 @@ def encode_texts(texts: Sequence[str]) -> str | bytes | msgpack.ExtType:
     return encode_text(joined)
 
 
-def decode_texts(value: str | bytes | msgspec.msgpack.Ext, count: int) -> list[str]:
+def decode_texts(value: object, count: int) -> list[str]:
     """Read the `count` descriptions of a backlog.
 
     The room for all is shared: one of them may be over its limit while the sum is not, and is left
