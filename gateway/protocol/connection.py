@@ -57,6 +57,8 @@ class Connection:
         self.state = State.START
         self.goodbye: Goodbye | None = None
         """The goodbye that was sent or received, when there was one."""
+        self.body = b""
+        """The frame body that the last event was made of."""
         self.timeouts = timeouts or Timeouts()
         self._transitions = TRANSITIONS[role]
         self._frames = FrameBuffer()
@@ -94,6 +96,7 @@ class Connection:
             return self._lost_framing(error)
         if body is None:
             return None
+        self.body = body
         event = decode_or_bad(body)
         if not isinstance(event, BadFrame):
             state = self._transitions[self.state].get((RECEIVE, type(event)))

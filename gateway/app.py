@@ -1,0 +1,151 @@
+"""The tree of tasks of one gateway process, and the order in which it ends.
+
+Start: database -> batcher, admission -> HTTP -> TCP, MQTT.
+Stop: accept and read nothing more -> flush the batcher -> acks out, goodbye -> HTTP -> database.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from gateway import observe
+from gateway.admission import Admission
+from gateway.batcher import Batcher
+from gateway.devices import Devices
+from gateway.http_server import start_http_server
+from gateway.mqtt_source import MqttSource
+from gateway.reference import load_tables
+from gateway.retry import back_off
+from gateway.session import Station
+from gateway.settings import Settings
+from gateway.store import PostgresStore, open_pool
+from gateway.store_errors import TRANSIENT_ERRORS
+from gateway.tcp_server import TcpServer
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running gateway listens."""
+
+    http: str
+    tcp: tuple[str, int] | None
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The stations of one process."""
+
+    settings: Settings
+    store: PostgresStore
+    batcher: Batcher
+    admission: Admission
+    tcp: TcpServer | None
+    mqtt: MqttSource | None
+
+    async def checks(self) -> Mapping[str, bool]:
+        """What `/readyz` asks."""
+        results = {"database": await self.store.is_ready(), "room": not self.batcher.is_full}
+        if self.mqtt is not None:
+            results["broker"] = self.mqtt.is_connected
+        return results
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, started: Callable[[Addresses], None]
+) -> None:
+    """Run a gateway until `stop` is set, then drain it.
+
+    `started` is called with the addresses once everything listens. Raises `OSError` when an
+    address is taken.
+    """
+    pool = await _open_pool(settings, stop)
+    if pool is None:
+        return
+    try:
+        gateway = _build(settings, pool)
+        async with asyncio.TaskGroup() as tasks:
+            stations = [
+                tasks.create_task(gateway.batcher.run(), name="batcher"),
+                tasks.create_task(gateway.admission.run(), name="admission"),
+            ]
+            async with _http(gateway) as http_address:
+                tcp_address = await gateway.tcp.start() if gateway.tcp else None
+                if gateway.mqtt is not None:
+                    stations.append(tasks.create_task(gateway.mqtt.run(), name="mqtt"))
+                addresses = Addresses(http_address, tcp_address)
+                observe.started(settings.name, addresses.http, addresses.tcp)
+                started(addresses)
+                await stop.wait()
+                await _drain(gateway)
+            for station in stations:
+                station.cancel()
+    finally:
+        pool.terminate()
+    observe.stopped(settings.name)
+
+
+async def _open_pool(settings: Settings, stop: asyncio.Event) -> asyncpg.Pool | None:
+    """Connect to the database; wait for it if it is away. None when `stop` came first."""
+    for delay_seconds in back_off():
+        try:
+            return await open_pool(
+                settings.database.dsn,
+                size=settings.database.max_connections,
+                command_timeout_seconds=settings.database.command_timeout_seconds,
+            )
+        except TRANSIENT_ERRORS as error:
+            observe.database_away(error, delay_seconds)
+        try:
+            await asyncio.wait_for(stop.wait(), delay_seconds)
+        except TimeoutError:
+            continue
+        return None
+    raise AssertionError("back_off never ends")
+
+
+def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
+    loop = asyncio.get_running_loop()
+    store = PostgresStore(pool, gateway=settings.name)
+    batcher = Batcher(store, settings.batch)
+    admission = Admission(Devices(pool))
+    station = Station(
+        tables=load_tables(),
+        offer=batcher.offer,
+        refused=store.count_refused,
+        unix_time=time.time,
+        monotonic=loop.time,
+        call_soon=loop.call_soon,
+    )
+    tcp = TcpServer(settings.tcp, station, admission, batcher) if settings.tcp.enabled else None
+    mqtt = (
+        MqttSource(settings.mqtt, settings.name, station, admission, batcher)
+        if settings.mqtt.enabled
+        else None
+    )
+    return Gateway(settings, store, batcher, admission, tcp, mqtt)
+
+
+@asynccontextmanager
+async def _http(gateway: Gateway) -> AsyncIterator[str]:
+    runner, address = await start_http_server(gateway.settings.http, gateway.checks)
+    try:
+        yield address
+    finally:
+        await runner.cleanup()
+
+
+async def _drain(gateway: Gateway) -> None:
+    observe.draining(gateway.batcher.statistics().pending_items)
+    if gateway.tcp is not None:
+        gateway.tcp.stop_accepting()
+    if gateway.mqtt is not None:
+        gateway.mqtt.stop_receiving()
+    await gateway.batcher.drain(gateway.settings.drain_timeout_seconds)
+    if gateway.tcp is not None:
+        await gateway.tcp.close_sessions()
+    if gateway.mqtt is not None:
+        await gateway.mqtt.close()

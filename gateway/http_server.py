@@ -1,0 +1,44 @@
+"""Metrics and health over HTTP, for ops: `/metrics`, `/healthz`, `/readyz`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from gateway.settings import HttpSettings
+
+Checks = Callable[[], Awaitable[Mapping[str, bool]]]
+"""What must be true to take reports, by name."""
+
+SHUTDOWN_SECONDS: Final = 1.0
+"""A scrape under way at shutdown may finish; nothing here is worth more waiting."""
+
+
+async def start_http_server(settings: HttpSettings, checks: Checks) -> tuple[web.AppRunner, str]:
+    """Serve until `cleanup` of the runner; returns it and the base address.
+
+    `/healthz` answers while the event loop lives; `/readyz` answers 200 when all `checks` hold and
+    else 503, with each by name. Raises `OSError` when the port is taken.
+    """
+
+    async def ready(_request: web.Request) -> web.Response:
+        results = await checks()
+        return web.json_response(dict(results), status=200 if all(results.values()) else 503)
+
+    async def healthy(_request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    application = web.Application()
+    application.router.add_get("/metrics", make_aiohttp_handler())
+    application.router.add_get("/healthz", healthy)
+    application.router.add_get("/readyz", ready)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    host, port, *_ = runner.addresses[0]
+    return runner, f"http://{host}:{port}"

@@ -1,0 +1,25 @@
+"""How long to wait before the next try at something that is away."""
+
+import random
+from collections.abc import Iterator
+from typing import Final
+
+FIRST_DELAY_SECONDS: Final = 0.1
+"""A PostgreSQL or a broker that was restarted is back within a second."""
+
+MAX_DELAY_SECONDS: Final = 5.0
+"""Long enough to spare a server that struggles, short enough to resume soon after it is back."""
+
+
+def back_off(
+    first_seconds: float = FIRST_DELAY_SECONDS, most_seconds: float = MAX_DELAY_SECONDS
+) -> Iterator[float]:
+    """Delays in seconds without end: doubling up to `most_seconds`, each with full jitter.
+
+    Full jitter (a uniform draw from half the delay to the whole) keeps many gateways from coming
+    back in step.
+    """
+    delay = first_seconds
+    while True:
+        yield random.uniform(delay / 2, delay)  # noqa: S311 - spreads load, guards nothing
+        delay = min(delay * 2, most_seconds)

@@ -1,0 +1,184 @@
+"""One admitted device's conversation, the same on every transport: messages in, replies out.
+
+A reply that promises something waits for storage's verdict. Acks of one turn of the event loop are
+joined, so a device with many frames in a batch gets one small frame for them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gateway import observe
+from gateway.handlers import HANDLERS, Context
+from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
+from gateway.protocol.acks import AckTracker
+from gateway.protocol.connection import Event
+from gateway.protocol.errors import RefusalCode, Resend
+from gateway.protocol.limits import MAX_BACKLOG_REPORTS
+from gateway.protocol.messages import (
+    STORED_MESSAGES,
+    BadFrame,
+    Message,
+    Refusal,
+    WireBacklog,
+)
+from gateway.protocol.tables import Tables
+
+SETTLED: Final = frozenset({Verdict.STORED, Verdict.DUPLICATE, Verdict.QUARANTINED})
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What every session of a gateway works with."""
+
+    tables: Tables
+    offer: Callable[[Parcel], None]
+    """Hands a parcel to the batcher."""
+    refused: Callable[[Transport, int], None]
+    """Counts items in the ledger that were refused without being kept."""
+    unix_time: Callable[[], float]
+    monotonic: Callable[[], float]
+    call_soon: Callable[[Callable[[], None]], object]
+    """Runs something at the end of this turn of the event loop."""
+
+
+class Session:
+    """Counts what one device has under way and answers when it is settled."""
+
+    def __init__(
+        self,
+        station: Station,
+        device_id: int,
+        installation: int,
+        transport: Transport,
+        *,
+        settled_through: int,
+        send: Callable[[list[Message]], None],
+    ) -> None:
+        self.device_id = device_id
+        self.installation = installation
+        self.transport = transport
+        self.unsettled_items = 0
+        self.statistics = SessionStatistics()
+        self._station = station
+        self._send = send
+        self._acks = AckTracker(settled_through)
+        self._refusals: list[Refusal] = []
+        self._reply_is_due = False
+
+    def handle(
+        self, event: Event, body: bytes, on_settled: Callable[[], None] | None = None
+    ) -> None:
+        """Do what a message asks for. `body` is its frame, kept if it goes to quarantine.
+
+        `on_settled` is called when everything in it is committed, at once if there is nothing to
+        commit, and never if this gateway gives up.
+        """
+        handler = HANDLERS.get(type(event))
+        if handler is None:
+            if on_settled:
+                on_settled()
+            return
+        station = self._station
+        outcome = handler(event, Context(station.tables, int(station.unix_time())))
+        if outcome.replies:
+            self._send(list(outcome.replies))
+        if not outcome.is_settled_later:
+            if on_settled:
+                on_settled()
+            return
+        parcel = Parcel(
+            self.device_id,
+            self.installation,
+            self.transport,
+            body,
+            outcome.reports,
+            outcome.tracks,
+            outcome.rejected,
+        )
+        received_at = station.monotonic()
+        parcel.on_settled = lambda parcel, verdicts: self._settled(
+            parcel, verdicts, received_at, on_settled
+        )
+        self.unsettled_items += parcel.items
+        self.statistics.frames += 1
+        observe.parcel_received(self.transport, parcel.items)
+        station.offer(parcel)
+
+    def _settled(
+        self,
+        parcel: Parcel,
+        verdicts: list[ItemVerdict],
+        received_at: float,
+        on_settled: Callable[[], None] | None,
+    ) -> None:
+        self.unsettled_items -= parcel.items
+        self.statistics.count(verdicts)
+        if any(verdict.verdict not in SETTLED for verdict in verdicts):
+            return
+        observe.parcel_settled(self.transport, self._station.monotonic() - received_at)
+        self._refusals += refusals(verdicts)
+        self._acks.settle(v.sequence for v in verdicts if v.sequence is not None)
+        if not self._reply_is_due:
+            self._reply_is_due = True
+            self._station.call_soon(self._reply)
+        if on_settled:
+            on_settled()
+
+    def _reply(self) -> None:
+        """Send the refusals, then the acks that cover them."""
+        self._reply_is_due = False
+        messages: list[Message] = [*self._refusals, *self._acks.take_acks()]
+        self._refusals.clear()
+        self._send(messages)
+
+
+@dataclass(slots=True)
+class SessionStatistics:
+    """What a session did, for its closing line in the log."""
+
+    frames: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+
+    def count(self, verdicts: list[ItemVerdict]) -> None:
+        """Add the verdicts on one frame."""
+        for item in verdicts:
+            match item.verdict:
+                case Verdict.STORED:
+                    self.stored += 1
+                case Verdict.DUPLICATE:
+                    self.duplicate += 1
+                case Verdict.QUARANTINED:
+                    self.quarantined += 1
+                case Verdict.FAILED:
+                    pass
+
+
+def item_count(event: Event) -> int:
+    """How many items a message brings that the ledger counts."""
+    if isinstance(event, WireBacklog):
+        return len(event.times)
+    return event.count if isinstance(event, BadFrame) else int(isinstance(event, STORED_MESSAGES))
+
+
+def refusals(verdicts: list[ItemVerdict]) -> Iterator[Refusal]:
+    """What to tell the device of what went to quarantine: one refusal for a run of numbers that
+    share a code.
+    """
+    first, count, code = 0, 0, RefusalCode.MALFORMED_MESSAGE
+    for item in verdicts:
+        if item.verdict is not Verdict.QUARANTINED:
+            continue
+        item_code = item.code or RefusalCode.UNSTORABLE
+        sequence = item.sequence or 0
+        continues = sequence and sequence == first + count and item_code == code
+        if count and continues and count < MAX_BACKLOG_REPORTS:
+            count += 1
+            continue
+        if count:
+            yield Refusal(code, Resend.NEVER, first, count)
+        first, count, code = sequence, 1, item_code
+    if count:
+        yield Refusal(code, Resend.NEVER, first, count)

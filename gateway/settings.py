@@ -1,0 +1,192 @@
+"""Settings from a TOML file and environment variables, checked before anything starts.
+
+A setting `port` in the section `[tcp]` is also the environment variable `GATEWAY_TCP__PORT`, which
+wins over the file. Each default is chosen for one district on a small server; each name carries
+its unit.
+"""
+
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.protocol import limits
+
+ENVIRONMENT_PREFIX: Final = "GATEWAY_"
+SECTION_MARK: Final = "__"
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Count = Annotated[int, Meta(ge=1)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """A setting is unknown, malformed or out of range; the message names it and its origin."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section knows its settings: a misspelt name is an error, not a silent default."""
+
+
+class DatabaseSettings(_Section, frozen=True, kw_only=True):
+    """PostgreSQL."""
+
+    dsn: str = "postgresql:///field_gateway"
+    max_connections: Annotated[int, Meta(ge=2)] = 6
+    """Two for the batch writers, the rest for greetings and operations."""
+    command_timeout_seconds: PositiveSeconds = 30.0
+    """A statement that takes longer is taken for a hung server, and its batch is tried again."""
+
+
+class TcpSettings(_Section, frozen=True, kw_only=True):
+    """The TCP listener for handsets."""
+
+    enabled: bool = True
+    host: str = "0.0.0.0"  # noqa: S104 - handsets come from outside
+    port: Port = 7440
+    """0 picks a free one."""
+    max_sessions: Count = 10_000
+    """More are told to come back later; a district has under a thousand handsets."""
+    listen_backlog: Count = 1_024
+    """Connections that the kernel holds while a storm of reconnects is admitted in turn."""
+    window_reports: Annotated[int, Meta(ge=1, le=65_535)] = limits.WINDOW_REPORTS
+    """Unacked reports of one session before the gateway stops reading from it."""
+    greeting_timeout_seconds: PositiveSeconds = limits.GREETING_TIMEOUT_SECONDS
+    idle_timeout_seconds: PositiveSeconds = limits.IDLE_TIMEOUT_SECONDS
+    heartbeat_seconds: Annotated[int, Meta(ge=1, le=65_535)] = limits.HEARTBEAT_SECONDS
+
+
+class MqttSettings(_Section, frozen=True, kw_only=True):
+    """The broker that handsets may use instead of TCP."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    username: str | None = None
+    password: str | None = None
+    version: Literal["auto", "3.1.1", "5"] = "auto"
+    """`auto` tries 5 first and falls back when the broker refuses it."""
+    client_id: str = ""
+    """Empty: made from the gateway's name. The broker keeps the session under it."""
+    shared_group: str = "gateway"
+    """With MQTT 5: gateways of one group divide the messages. Empty: each takes all."""
+    keepalive_seconds: Annotated[int, Meta(ge=5, le=65_535)] = 60
+    session_expiry_seconds: Annotated[int, Meta(ge=60, le=2**32 - 1)] = 7 * 86_400
+    """With MQTT 5: how long the broker keeps what arrives while no gateway is there."""
+    max_pending_messages: Count = 20_000
+    """Messages taken from the broker and not yet settled. A broker that sends more is disconnected
+    and delivers them again later: that bounds memory with brokers that ignore Receive Maximum."""
+    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 4_096
+    """With MQTT 5: messages that the broker may have under way to us."""
+    recheck_device_seconds: PositiveSeconds = 60.0
+    """How long a device that publishes is trusted before its registration is read again."""
+
+
+class BatchSettings(_Section, frozen=True, kw_only=True):
+    """How reports are gathered into transactions."""
+
+    max_items: Count = 4_000
+    """Most in one transaction: beyond this a larger COPY gains nothing that was measured."""
+    max_pending_items: Count = 32_000
+    """Most that wait in memory; then the gateway stops reading. Some 30 MB."""
+    linger_seconds: Annotated[float, Meta(ge=0)] = 0.005
+    """How long an idle writer waits for company before it writes a small batch."""
+    writers: Count = 2
+    """Transactions under way at once: one is encoded while the other commits."""
+
+
+class HttpSettings(_Section, frozen=True, kw_only=True):
+    """Metrics and health for ops."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9440
+    """0 picks a free one."""
+
+
+class LogSettings(_Section, frozen=True, kw_only=True):
+    """Logs go to stderr."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: text on a terminal, else JSON."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All settings."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(
+        default_factory=socket.gethostname
+    )
+    """Names this gateway in the ledger and at the broker: each running process needs its own."""
+    drain_timeout_seconds: PositiveSeconds = 20.0
+    """After SIGTERM: how long to go on trying to commit what was received. Under the 30 s that
+    systemd and Kubernetes wait before they kill."""
+    database: DatabaseSettings = DatabaseSettings()
+    tcp: TcpSettings = TcpSettings()
+    mqtt: MqttSettings = MqttSettings()
+    batch: BatchSettings = BatchSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the file, if there is one, put the environment over it, and check everything.
+
+    Raises:
+        SettingsError: naming the setting, the value's fault and the file or variable it came from.
+    """
+    values = _read_file(path) if path else {}
+    sources: dict[str, str] = {}
+    for variable, value in environment.items():
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            _put(values, variable, value, sources)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error), path, sources)) from None
+    if not (settings.tcp.enabled or settings.mqtt.enabled):
+        raise SettingsError("tcp.enabled and mqtt.enabled are both false: nothing to listen to")
+    return settings
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
+
+
+def _put(values: dict[str, Any], variable: str, value: str, sources: dict[str, str]) -> None:
+    *sections, name = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split(SECTION_MARK)
+    target = values
+    for section in sections:
+        inner = target.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{variable}: {section} is no section")
+        target = inner
+    target[name] = value
+    sources[".".join((*sections, name))] = variable
+
+
+_MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+
+
+def _explain(message: str, path: Path | None, sources: Mapping[str, str]) -> str:
+    """The message of msgspec with the setting's name first and where its value came from."""
+    match = _MESSAGE.match(message)
+    what, where = (match["what"], match["where"] or "") if match else (message, "")
+    unknown = _UNKNOWN.search(what)
+    if unknown:
+        where = ".".join(filter(None, (where, unknown["name"])))
+        what = "there is no such setting"
+    origin = sources.get(where)
+    source = f"environment variable {origin}" if origin else f"file {path}" if path else "defaults"
+    return f"setting {where or '(whole file)'} ({source}): {what}"
