@@ -132,8 +132,16 @@ class Connection:
         self._sent_at = now
         if type(message) is Goodbye:
             self.goodbye = message
-        elif self.role is Role.DEVICE and isinstance(message, _EXPECT_REPLY):
-            self._awaiting_reply_since = self._awaiting_reply_since or now
+        elif self._is_new_question(message):
+            self._awaiting_reply_since = now
+
+    def _is_new_question(self, message: Message) -> bool:
+        """Whether a reply must come within its time-out and none was awaited before."""
+        return (
+            self.role is Role.DEVICE
+            and self._awaiting_reply_since is None
+            and isinstance(message, _EXPECT_REPLY)
+        )
 
     def data_to_send(self) -> bytes:
         """Take what is queued. Write it before the next read."""
@@ -165,8 +173,7 @@ class Connection:
         if deadline is None or now < deadline:
             return
         if self.role is Role.DEVICE and self._awaiting_reply_since is None:
-            if self.state is State.READY:
-                self.send(Ping(), now)
+            self.send(Ping(), now)  # only a READY device awaits nothing
             return
         greeted = self.state in {State.ADMITTING, State.READY}
         self.close(GoodbyeReason.IDLE if greeted else GoodbyeReason.GREETING_TIMEOUT, now)
