@@ -102,8 +102,10 @@ async def _write_reference(connection: asyncpg.Connection, reference: Reference)
         (
             "upsert_editions",
             (
-                (e.number, e.name, e.district, e.lat0_e5, e.lon0_e5)
-                + (e.grid_digits, e.class_digits, e.number == tables.current)
+                (
+                    *(e.number, e.name, e.district, e.lat0_e5, e.lon0_e5),
+                    *(e.grid_digits, e.class_digits, e.number == tables.current),
+                )
                 for e in tables.editions.values()
             ),
         ),

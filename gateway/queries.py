@@ -1,4 +1,4 @@
-"""SQL is source code: it stands in `gateway/sql/*.sql`, each statement named and described there."""
+"""SQL is source code: it stands in `gateway/sql/*.sql`, each statement named and described."""
 
 import re
 from collections.abc import Mapping
