@@ -99,6 +99,11 @@ class EmbeddedBroker:
         return self._port
 
     @property
+    def gateway_port(self) -> int:
+        """Where gateways connect: here the same port; Mosquitto, as deployed, has another."""
+        return self.port
+
+    @property
     def running(self) -> bool:
         """Whether the broker's process runs."""
         return self._process.running

@@ -35,6 +35,9 @@ from gateway.unprivileged import Account, account_for, popen_arguments, reachabl
 USER = "gateway"
 DATABASE = "gateway"
 
+DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
+"""One directory per major version, with the programs in its `bin`, which is not on the path."""
+
 START_WITHIN_S = 60.0
 """Recovery after a crash replays at most `max_wal_size` of log: seconds on any disk of today."""
 
@@ -293,7 +296,7 @@ def _copied(package: Path, place: Path) -> Path:
 
 
 def _system_programs() -> list[Path]:
-    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    debian = DEBIAN_PROGRAMS.glob("*/bin")
     found = sorted(debian, key=lambda path: float(path.parent.name), reverse=True)
     on_path = shutil.which("postgres")
     return found + ([Path(on_path).resolve().parent] if on_path else [])
