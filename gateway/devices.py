@@ -103,7 +103,7 @@ class Devices:
         )
         return {(row["device_id"], row["installation"]): _registration(row) for row in rows}
 
-    async def add(self, devices: Sequence[NewDevice]) -> list[int]:
+    async def add(self, devices: Sequence[NewDevice]) -> Sequence[int]:
         """Register devices; all or none.
 
         Returns:
@@ -122,7 +122,7 @@ class Devices:
         )
         return sorted(row["id"] for row in rows)
 
-    async def revoke(self, device_ids: Sequence[int]) -> list[int]:
+    async def revoke(self, device_ids: Sequence[int]) -> Sequence[int]:
         """Refuse these devices from now on; returns those that exist.
 
         Raises:
@@ -165,11 +165,16 @@ def read_device_file(lines: Iterable[str]) -> Iterator[NewDevice]:
     missing = {"device", "secret"} - set(reader.fieldnames or ())
     if missing:
         raise DeviceFileError(f"line 1: no column {', '.join(sorted(missing))}")
+    seen: set[int] = set()
     for row in reader:
         try:
-            yield _new_device(row)
+            device = _new_device(row)
         except ValueError as error:
             raise DeviceFileError(f"line {reader.line_num}: {error}") from None
+        if device.device_id in seen:
+            raise DeviceFileError(f"line {reader.line_num}: device {device.device_id} comes twice")
+        seen.add(device.device_id)
+        yield device
 
 
 def _new_device(row: Mapping[str, str | None]) -> NewDevice:

@@ -15,12 +15,20 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
+from gateway.protocol.errors import RefusalCode
+from gateway.protocol.messages import BadFrame
 
 ITEM_BUCKETS: Final = (1, 4, 16, 64, 256, 1_024, 4_096)
 """Batch sizes: a factor of four apart, up to the largest batch."""
 
 SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 """Durations: from a commit on a fast disk to the command time-out."""
+
+LOGGED_FRAME_BYTES: Final = 64
+"""Bytes of a bad frame in the log: enough to see what it wanted to be."""
+
+LOGGED_TOPIC_CHARACTERS: Final = 128
+"""Of a topic that is not ours."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
 
@@ -44,6 +52,13 @@ _batch_retries = Counter("gateway_batch_retries", "Transactions tried again: the
 _batch_failures = Counter("gateway_batch_failures", "Transactions ended by a bug of ours")
 _callback_failures = Counter("gateway_callback_failures", "Bugs of ours after a commit")
 _sessions = Gauge("gateway_sessions", "Open sessions", ["transport"])
+_sessions_opened = Counter("gateway_sessions_opened", "Devices admitted", ["transport"])
+_turned_away = Counter("gateway_turned_away", "Greetings without room", ["transport"])
+_not_admitted = Counter("gateway_not_admitted", "Greetings refused", ["transport"])
+_bad_frames = Counter("gateway_bad_frames", "Frames that are no message", ["transport", "code"])
+_bad_topics = Counter("gateway_bad_topics", "Messages on topics that name no device")
+_replies_dropped = Counter("gateway_replies_dropped", "Replies without room", ["transport"])
+_broker_connected = Gauge("gateway_broker_connected", "1 while connected to the MQTT broker")
 _queue_depth = Gauge("gateway_queue_depth", "What waits, by queue", ["queue"])
 
 _by_verdict: Mapping[Verdict, Counter] = {
@@ -61,20 +76,29 @@ _received_child = {transport: _received.labels(transport.value) for transport in
 _refused_child = {transport: _refused.labels(transport.value) for transport in Transport}
 _in_flight_child = {transport: _in_flight.labels(transport.value) for transport in Transport}
 _ack_child = {transport: _ack_seconds.labels(transport.value) for transport in Transport}
+_sessions_opened_child = {
+    transport: _sessions_opened.labels(transport.value) for transport in Transport
+}
 _sessions_child = {transport: _sessions.labels(transport.value) for transport in Transport}
 
 
-def configure_logging(*, json: bool, level: Literal["debug", "info", "warning", "error"]) -> None:
+def configure_logging(
+    log_format: Literal["auto", "json", "text"],
+    level: Literal["debug", "info", "warning", "error"],
+) -> None:
     """Send log lines to stderr.
 
     Args:
-        json: One JSON object a line, for machines; else coloured text for a terminal.
+        log_format: `json` is one object a line, for machines; `text` is for people; `auto` is
+            `text` on a terminal and else `json`.
         level: The least level that is written.
     """
+    on_terminal = sys.stderr.isatty()
+    json = log_format == "json" or (log_format == "auto" and not on_terminal)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=on_terminal)
     )
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -185,3 +209,119 @@ def admission_waits(error: Exception, greetings: int, delay_seconds: float) -> N
         greetings=greetings,
         delay_seconds=round(delay_seconds, 2),
     )
+
+
+def session_opened(transport: Transport, device_id: int, peer: str) -> None:
+    """A device was admitted."""
+    _sessions_opened_child[transport].inc()
+    _log.debug("session_opened", transport=transport.value, device=device_id, peer=peer)
+
+
+def session_closed(
+    transport: Transport,
+    *,
+    device_id: int | None,
+    peer: str,
+    seconds: float,
+    counts: Mapping[str, int],
+    reason: str,
+) -> None:
+    """A connection ended: its one line. At info for an admitted device, else at debug, because
+    anybody can open and close connections.
+    """
+    write = _log.debug if device_id is None else _log.info
+    write(
+        "session_closed",
+        transport=transport.value,
+        device=device_id,
+        peer=peer,
+        seconds=round(seconds, 1),
+        reason=reason,
+        **counts,
+    )
+
+
+def turned_away(transport: Transport) -> None:
+    """There is no room for one more session or greeting; the device comes back later."""
+    _turned_away.labels(transport.value).inc()
+
+
+def not_admitted(transport: Transport, device_id: int, peer: str) -> None:
+    """Unknown device, revoked, or wrong proof."""
+    _not_admitted.labels(transport.value).inc()
+    _log.warning("not_admitted", transport=transport.value, device=device_id, peer=peer)
+
+
+def bad_frame(transport: Transport, code: RefusalCode) -> None:
+    """A peer sent something that is no acceptable message."""
+    _bad_frames.labels(transport.value, code.name.lower()).inc()
+
+
+def first_bad_frame(peer: str, device_id: int | None, bad: BadFrame) -> None:
+    """The first bad frame of a session; the others are only counted."""
+    _log.warning(
+        "bad_frame",
+        peer=peer,
+        device=device_id,
+        code=bad.code.name.lower(),
+        detail=bad.detail,
+        frame=bad.body[:LOGGED_FRAME_BYTES].hex(),
+        frame_bytes=len(bad.body),
+    )
+
+
+# The broker.
+
+
+def broker_connected(version: str) -> None:
+    """The gateway takes messages from the broker."""
+    _broker_connected.set(1)
+    _log.info("broker_connected", version=version)
+
+
+def broker_lost(error: BaseException, version: str, delay_seconds: float) -> None:
+    """The broker is away, or was never there; it is tried again."""
+    _broker_connected.set(0)
+    _log.warning(
+        "broker_lost", error=str(error), version=version, delay_seconds=round(delay_seconds, 2)
+    )
+
+
+def broker_left(unacked_messages: int) -> None:
+    """We left the broker because there is no room; it delivers again what was not acked."""
+    _broker_connected.set(0)
+    _log.warning("broker_left", unacked_messages=unacked_messages)
+
+
+def bad_topic(topic: str) -> None:
+    """A message on a topic that names no device: nobody to tell."""
+    _bad_topics.inc()
+    _log.warning("bad_topic", topic=topic[:LOGGED_TOPIC_CHARACTERS])
+
+
+def reply_dropped(transport: Transport) -> None:
+    """A reply found no room; its device sends again and is answered then."""
+    _replies_dropped.labels(transport.value).inc()
+
+
+# The process.
+
+
+def started(name: str, http: str, tcp: tuple[str, int] | None) -> None:
+    """The gateway takes reports."""
+    _log.info("started", name=name, http=http, tcp=f"{tcp[0]}:{tcp[1]}" if tcp else None)
+
+
+def database_away(error: BaseException, delay_seconds: float) -> None:
+    """The database cannot be reached at the start; it is tried again."""
+    _log.warning("database_away", error=str(error), delay_seconds=round(delay_seconds, 2))
+
+
+def draining(pending_items: int) -> None:
+    """Shutting down: nothing more is taken, what was received is committed."""
+    _log.info("draining", pending_items=pending_items)
+
+
+def stopped(name: str) -> None:
+    """The end, in order."""
+    _log.info("stopped", name=name)

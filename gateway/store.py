@@ -27,12 +27,15 @@ ACQUIRE_TIMEOUT_SECONDS: Final = 15.0
 _QUERIES = load_queries("store.sql")
 
 
-async def open_pool(dsn: str, *, size: int) -> asyncpg.Pool:
+async def open_pool(
+    dsn: str, *, size: int, command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
+) -> asyncpg.Pool:
     """A pool for the store and the other users of the database, connected once to try the DSN.
 
     Args:
         dsn: Where the database is.
         size: Most connections.
+        command_timeout_seconds: A statement that takes longer is taken for a dead link.
 
     Raises:
         OSError: The server cannot be reached.
@@ -43,7 +46,7 @@ async def open_pool(dsn: str, *, size: int) -> asyncpg.Pool:
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_SECONDS,
-        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        command_timeout=command_timeout_seconds,
         reset=_keep_as_it_is,
         server_settings={"application_name": "field-gateway", "jit": "off"},
     )
