@@ -13,7 +13,8 @@ import msgspec
 from gateway.protocol.limits import PROTOCOL_VERSION
 from scripts import wire_examples as given
 from scripts.vectors_bad import bad_vectors
-from scripts.vectors_good import ack_vectors, frame_vectors, proof_vectors, text_vectors
+from scripts.vectors_frames import frame_vectors
+from scripts.vectors_values import ack_vectors, proof_vectors, text_vectors
 
 VECTORS: Final = Path(__file__).resolve().parent.parent / "docs" / "vectors.json"
 
