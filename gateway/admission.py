@@ -84,9 +84,7 @@ class Admission:
                 key = (applicant.greeting.device, applicant.greeting.installation)
                 applicant.answer(decide(applicant, registrations.get(key)))
 
-    async def _look_up(
-        self, applicants: list[Applicant]
-    ) -> Mapping[tuple[int, int], Registration]:
+    async def _look_up(self, applicants: list[Applicant]) -> Mapping[tuple[int, int], Registration]:
         wanted: dict[tuple[int, int], int] = {}
         for applicant in applicants:
             key = (applicant.greeting.device, applicant.greeting.installation)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 
@@ -18,6 +19,7 @@ from gateway.batcher import Batcher
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
+from gateway.parcel import Transport
 from gateway.reference import load_tables
 from gateway.retry import back_off
 from gateway.session import Station
@@ -67,6 +69,7 @@ async def serve(
         return
     try:
         gateway = _build(settings, pool)
+        _watch_queues(gateway)
         async with asyncio.TaskGroup() as tasks:
             stations = [
                 tasks.create_task(gateway.batcher.run(), name="batcher"),
@@ -110,12 +113,12 @@ async def _open_pool(settings: Settings, stop: asyncio.Event) -> asyncpg.Pool | 
 def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     loop = asyncio.get_running_loop()
     store = PostgresStore(pool, gateway=settings.name)
-    batcher = Batcher(store, settings.batch)
+    batcher = Batcher(store, settings.batch.limits(), monotonic=loop.time)
     admission = Admission(Devices(pool))
     station = Station(
         tables=load_tables(),
         offer=batcher.offer,
-        refused=store.count_refused,
+        refused=partial(_count_refused, store),
         unix_time=time.time,
         monotonic=loop.time,
         call_soon=loop.call_soon,
@@ -127,6 +130,24 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         else None
     )
     return Gateway(settings, store, batcher, admission, tcp, mqtt)
+
+
+def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
+    observe.refused(transport, items)
+    store.count_refused(transport, items)
+
+
+def _watch_queues(gateway: Gateway) -> None:
+    batcher, tcp, mqtt = gateway.batcher, gateway.tcp, gateway.mqtt
+    observe.watch_queue("batcher_pending_items", lambda: batcher.statistics().pending_items)
+    observe.watch_queue("batcher_writing_items", lambda: batcher.statistics().in_flight_items)
+    observe.watch_queue("batcher_waiting_sources", lambda: batcher.statistics().waiting_for_space)
+    observe.watch_queue("admission_greetings", gateway.admission.statistics)
+    if tcp is not None:
+        observe.watch_queue("tcp_connections", tcp.statistics)
+    if mqtt is not None:
+        observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0])
+        observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1])
 
 
 @asynccontextmanager

@@ -103,13 +103,13 @@ def open_client(
 
 def content_type_properties() -> Properties:
     """The properties of a message to a device, for MQTT 5."""
-    properties = Properties(PacketTypes.PUBLISH)
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # of paho
     properties.ContentType = CONTENT_TYPE
     return properties
 
 
 def _session_properties(settings: MqttSettings) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # of paho
     properties.SessionExpiryInterval = settings.session_expiry_seconds
     properties.ReceiveMaximum = settings.receive_maximum
     return properties

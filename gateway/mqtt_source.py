@@ -254,10 +254,12 @@ class MqttSource:
         if waiting is not None:
             waiting.append(received)
             return
-        is_hello = isinstance(event, Hello)
+        nonce, settled_through = b"", 0
+        if isinstance(event, Hello):
+            nonce, settled_through = event.nonce, event.settled_through
         applicant = Applicant(
-            Greeting(b"", event.nonce if is_hello else b"", *key),
-            event.settled_through if is_hello else 0,
+            Greeting(b"", nonce, *key),
+            settled_through,
             None,
             lambda admitted: self._answer(key, admitted),
         )

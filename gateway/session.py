@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway import observe
-from gateway.handlers import HANDLERS, Context
+from gateway.handlers import HANDLERS
+from gateway.handlers.context import Context
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.acks import AckTracker
 from gateway.protocol.connection import Event
@@ -141,6 +142,15 @@ class SessionStatistics:
     stored: int = 0
     duplicate: int = 0
     quarantined: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """All of them by name."""
+        return {
+            "frames": self.frames,
+            "stored": self.stored,
+            "duplicate": self.duplicate,
+            "quarantined": self.quarantined,
+        }
 
     def count(self, verdicts: list[ItemVerdict]) -> None:
         """Add the verdicts on one frame."""

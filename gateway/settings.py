@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.batcher import BatchLimits
 from gateway.protocol import limits
 
 ENVIRONMENT_PREFIX: Final = "GATEWAY_"
@@ -40,7 +41,7 @@ class DatabaseSettings(_Section, frozen=True, kw_only=True):
     max_connections: Annotated[int, Meta(ge=2)] = 6
     """Two for the batch writers, the rest for greetings and operations."""
     command_timeout_seconds: PositiveSeconds = 30.0
-    """A statement that takes longer is taken for a hung server, and its batch is tried again."""
+    """A statement that takes longer is taken for a dead link, and its batch is tried again."""
 
 
 class TcpSettings(_Section, frozen=True, kw_only=True):
@@ -98,6 +99,15 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
     """How long an idle writer waits for company before it writes a small batch."""
     writers: Count = 2
     """Transactions under way at once: one is encoded while the other commits."""
+
+    def limits(self) -> BatchLimits:
+        """The same for the batcher."""
+        return BatchLimits(
+            max_batch_items=self.max_items,
+            max_pending_items=self.max_pending_items,
+            linger_seconds=self.linger_seconds,
+            writers=self.writers,
+        )
 
 
 class HttpSettings(_Section, frozen=True, kw_only=True):

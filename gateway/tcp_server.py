@@ -353,13 +353,12 @@ class TcpSession(asyncio.BufferedProtocol):
 
     def _log_end(self, error: Exception | None) -> None:
         goodbye = self._connection.goodbye
+        reason = GoodbyeReason(goodbye.reason).name.lower() if goodbye else str(error or "cut")
         observe.session_closed(
             Transport.TCP,
             device_id=self._device_id(),
             peer=self._peer(),
             seconds=self._clock() - self._opened_at,
-            statistics=self._session.statistics if self._session else None,
-            goodbye=GoodbyeReason(goodbye.reason).name.lower() if goodbye else None,
-            error=str(error) if error else None,
+            counts=self._session.statistics.counts() if self._session else {},
+            reason=reason,
         )
-
