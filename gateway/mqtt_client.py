@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -89,8 +90,8 @@ def open_client(
         queue_type=_Inbox,
         protocol=version,
         keepalive=settings.keepalive_seconds,
-        # The default wipes the session of the broker at the first connect of each process.
-        clean_start=False,
+        # The default of MQTT 5 here wipes the broker's session at the first connect of a process.
+        clean_start=False if is_5 else MQTT_CLEAN_START_FIRST_ONLY,
         clean_session=None if is_5 else False,
         properties=_session_properties(settings) if is_5 else None,
         max_concurrent_outgoing_calls=MAX_OUTGOING_CALLS,

@@ -79,7 +79,7 @@ class MqttSettings(_Section, frozen=True, kw_only=True):
     keepalive_seconds: Annotated[int, Meta(ge=5, le=65_535)] = 60
     session_expiry_seconds: Annotated[int, Meta(ge=60, le=2**32 - 1)] = 7 * 86_400
     """With MQTT 5: how long the broker keeps what arrives while no gateway is there."""
-    max_pending_messages: Count = 20_000
+    max_pending_messages: Count = 5_000
     """Messages taken from the broker and not yet settled. A broker that sends more is disconnected
     and delivers them again later: that bounds memory with brokers that ignore Receive Maximum."""
     receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 4_096

@@ -1,0 +1,194 @@
+"""Who speaks over MQTT: a device is known by its topic, looked up, and remembered for a while."""
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Final
+
+from gateway import observe
+from gateway.admission import Admission, Admitted, Applicant
+from gateway.batcher import Batcher
+from gateway.mqtt_client import Delivery, ManualAcks
+from gateway.parcel import Transport
+from gateway.protocol import limits, topics
+from gateway.protocol.connection import Event
+from gateway.protocol.errors import RefusalCode, Resend
+from gateway.protocol.messages import BadFrame, Hello, Message, Refusal, Welcome, encode
+from gateway.protocol.proof import Greeting
+from gateway.session import Session, Station, item_count
+
+MAX_SESSIONS: Final = 50_000
+"""Devices remembered; the one longest silent is forgotten first and looked up again when it
+speaks. Some 50 MB."""
+
+MAX_REPLIES: Final = 20_000
+"""Replies that wait for the broker's socket. One that finds no room is dropped: its device sends
+again."""
+
+Key = tuple[int, int]
+"""Device and installation."""
+
+
+@dataclass(slots=True)
+class Received:
+    """A message from a device that waits for its turn."""
+
+    key: Key
+    event: Event
+    body: bytes
+    acks: ManualAcks
+    delivery: Delivery
+
+    def settled(self) -> None:
+        """Everything in it is committed: ack it to the broker."""
+        self.acks.settled(self.delivery)
+
+
+class MqttSessions:
+    """Takes messages in turn while the batcher has room, and queues the replies."""
+
+    def __init__(
+        self,
+        station: Station,
+        admission: Admission,
+        batcher: Batcher,
+        *,
+        recheck_device_seconds: float,
+    ) -> None:
+        self.replies: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_REPLIES)
+        """Topic and body of what is to be published."""
+        self.no_room = asyncio.Event()
+        """Set when a greeting finds no room: what is not settled must come again later."""
+        self._station = station
+        self._admission = admission
+        self._batcher = batcher
+        self._recheck_device_seconds = recheck_device_seconds
+        self._inbox: deque[Received] = deque()
+        self._open: OrderedDict[Key, tuple[Session, float]] = OrderedDict()
+        self._applying: dict[Key, list[Received]] = {}
+        self._waits_for_space = False
+
+    def receive(self, received: Received) -> None:
+        """Take a message; its turn comes when the batcher has room."""
+        self._inbox.append(received)
+        self._pump()
+
+    def forget_inbox(self) -> None:
+        """Drop what has not had its turn: the broker delivers it again."""
+        self._inbox.clear()
+
+    def _pump(self) -> None:
+        while self._inbox:
+            if self._batcher.is_full:
+                if not self._waits_for_space:
+                    self._waits_for_space = True
+                    self._batcher.when_space(self._space)
+                return
+            self._handle(self._inbox.popleft())
+
+    def _space(self) -> None:
+        self._waits_for_space = False
+        self._pump()
+
+    def _handle(self, received: Received) -> None:
+        event = received.event
+        if isinstance(event, BadFrame):
+            observe.bad_frame(Transport.MQTT, event.code)
+        waiting = self._applying.get(received.key)
+        if waiting is not None:
+            waiting.append(received)
+            return
+        session = None if isinstance(event, Hello) else self._session(received.key)
+        if session is None:
+            self._apply(received)
+        else:
+            session.handle(event, received.body, received.settled)
+
+    def _session(self, key: Key) -> Session | None:
+        """The device's session, if it was admitted not too long ago."""
+        entry = self._open.get(key)
+        if entry is None:
+            return None
+        session, admitted_at = entry
+        if self._station.monotonic() - admitted_at > self._recheck_device_seconds:
+            del self._open[key]
+            return None
+        self._open.move_to_end(key)
+        return session
+
+    # Who may speak.
+
+    def _apply(self, received: Received) -> None:
+        """Look the device up; what it sends meanwhile waits behind this message."""
+        key, event = received.key, received.event
+        nonce, settled_through = b"", 0
+        if isinstance(event, Hello):
+            nonce, settled_through = event.nonce, event.settled_through
+        applicant = Applicant(
+            Greeting(b"", nonce, *key),
+            settled_through,
+            None,
+            lambda admitted: self._answer(key, admitted),
+        )
+        if self._admission.apply(applicant):
+            self._applying[key] = [received]
+        else:
+            self.no_room.set()
+
+    def _answer(self, key: Key, admitted: Admitted | None) -> None:
+        waiting = self._applying.pop(key)
+        if admitted is None:
+            self._refuse(key, waiting)
+            return
+        session = self._admit(key, admitted)
+        first, *others = waiting
+        if isinstance(first.event, Hello):
+            self._reply(key, [self._welcome(admitted)])
+            first.settled()
+        else:
+            session.handle(first.event, first.body, first.settled)
+        for received in others:
+            self._handle(received)
+
+    def _admit(self, key: Key, admitted: Admitted) -> Session:
+        session = Session(
+            self._station,
+            *key,
+            Transport.MQTT,
+            settled_through=admitted.settled_through,
+            send=lambda messages: self._reply(key, messages),
+        )
+        self._open[key] = session, self._station.monotonic()
+        if len(self._open) > MAX_SESSIONS:
+            self._open.popitem(last=False)
+        observe.session_opened(Transport.MQTT, key[0], "broker")
+        observe.sessions_open(Transport.MQTT, len(self._open))
+        return session
+
+    def _refuse(self, key: Key, waiting: list[Received]) -> None:
+        observe.not_admitted(Transport.MQTT, key[0], "broker")
+        self._open.pop(key, None)
+        self._reply(key, [Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)])
+        for received in waiting:
+            self._station.refused(Transport.MQTT, item_count(received.event))
+            received.settled()
+
+    def _welcome(self, admitted: Admitted) -> Welcome:
+        return Welcome(
+            version=limits.PROTOCOL_VERSION,
+            proof=admitted.gateway_proof,
+            server_time=int(self._station.unix_time()),
+            settled_through=admitted.settled_through,
+            heartbeat_seconds=limits.HEARTBEAT_SECONDS,
+            window_reports=limits.WINDOW_REPORTS,
+            edition=self._station.tables.current,
+            refused=admitted.refused,
+        )
+
+    def _reply(self, key: Key, messages: list[Message]) -> None:
+        topic = topics.down_topic(*key)
+        for message in messages:
+            try:
+                self.replies.put_nowait((topic, encode(message)))
+            except asyncio.QueueFull:
+                observe.reply_dropped(Transport.MQTT)
