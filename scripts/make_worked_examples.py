@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.protocol.acks import covered
 from gateway.protocol.framing import encode_frame
-from gateway.protocol.messages import encode
+from gateway.protocol.messages import decode, encode
 from gateway.protocol.report import Report
 from gateway.protocol.text_dictionary import DICTIONARY_1
 from gateway.protocol.wire_report import pack_backlog, pack_report
@@ -172,9 +172,21 @@ def _run(run: Sequence[int]) -> str:
 
 
 def byte_costs() -> str:
-    """Bytes of the example frames."""
-    sizes = {v["name"]: (len(v["tcp_frame"]) // 2, v["notes"]) for v in frame_vectors()}
-    return _table(("frame", "bytes", ""), ((f"`{n}`", *sizes[n]) for n in BYTE_COST_EXAMPLES))
+    """Bytes of the example frames, with and without their texts."""
+    frames = {vector["name"]: vector for vector in frame_vectors()}
+    rows = []
+    for name in BYTE_COST_EXAMPLES:
+        size = len(frames[name]["tcp_frame"]) // 2
+        text = _text_bytes(frames[name]["body"])
+        rows.append((f"`{name}`", size, size - text if text else "", frames[name]["notes"]))
+    return _table(("frame", "bytes", "all but the text", ""), rows)
+
+
+def _text_bytes(body: str) -> int:
+    """Bytes of the text in a body, its msgpack header included; 0 where there is none."""
+    message = decode(bytes.fromhex(body))
+    texts = getattr(message, "text", None) or getattr(message, "texts", None)
+    return len(msgspec.msgpack.encode(texts)) if texts else 0
 
 
 def conversation() -> str:

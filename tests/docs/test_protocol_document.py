@@ -12,6 +12,7 @@ from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.messages import MESSAGES, Message
 from gateway.protocol.report import Kind, Patrol, Urgency
 from gateway.protocol.state import TRANSITIONS
+from gateway.settings import TcpSettings
 from scripts.wire_examples import message_name
 from tests.helpers.bad_vectors import EXPECTED
 from tests.helpers.markdown import code, number, rows, section_of
@@ -177,6 +178,11 @@ def test_topics_are_those_of_the_code() -> None:
     assert code(topics.UP_FILTER) in table[1][2]
     assert topics.shared("gateway", topics.UP_FILTER) in table[1][2]
     assert any(code(row[1]) == topics.CONTENT_TYPE for row in table)
+
+
+def test_port_is_the_setting() -> None:
+    """A handset that is told no port finds the gateway."""
+    assert f"port {TcpSettings().port} unless" in section("2. Framing")
 
 
 def test_time_outs_name_every_waiting_state() -> None:
