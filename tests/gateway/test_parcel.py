@@ -1,0 +1,44 @@
+"""Parcels: what they count and when they are urgent."""
+
+import pytest
+
+from gateway.handlers.outcome import Rejected
+from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
+from gateway.protocol.errors import RefusalCode
+from gateway.protocol.report import Urgency
+from tests.helpers.builders import build_report, build_reports, build_track
+
+
+def build_parcel() -> Parcel:
+    """Two reports, a track and two rejected items."""
+    rejected = [
+        Rejected(3, RefusalCode.BAD_TEXT, ""),
+        Rejected(None, RefusalCode.MALFORMED_MESSAGE, ""),
+    ]
+    return Parcel(1, 2, Transport.MQTT, b"", build_reports(2), [build_track()], rejected)
+
+
+def test_items() -> None:
+    """Each report, track and rejected item counts once."""
+    assert build_parcel().items == 5
+
+
+def test_failed_names_every_item() -> None:
+    """Giving up says FAILED for each item in the order reports, tracks, rejected."""
+    sequences = (1, 2, 9, 3, None)
+    assert build_parcel().failed() == [ItemVerdict(n, Verdict.FAILED) for n in sequences]
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_urgent(urgency: Urgency) -> None:
+    """Only an emergency makes a parcel urgent, wherever it stands in it."""
+    parcel = build_parcel()
+    assert not parcel.urgent
+    parcel.reports.append(build_report(urgency=urgency))
+    assert parcel.urgent is (urgency is Urgency.EMERGENCY)
+
+
+def test_nobody_listens() -> None:
+    """A parcel without a callback can be settled all the same."""
+    parcel = build_parcel()
+    parcel.on_settled(parcel, parcel.failed())
