@@ -1,0 +1,99 @@
+"""The PUBACK that waits for the commit."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+import aiomqtt
+import pytest
+
+from gateway.mqtt_client import ManualAcks, content_type_properties, open_client
+from gateway.settings import MqttSettings
+from tests.helpers.brokers import Broker
+
+pytestmark = pytest.mark.asyncio
+
+V311, V5 = aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5
+
+
+def message(mid: int) -> aiomqtt.Message:
+    """A message of QoS 1 with this packet identifier."""
+    return aiomqtt.Message("a", b"", 1, False, mid, None)
+
+
+async def test_acks_go_out_in_order_of_receipt() -> None:
+    """A message is acked only when all received before it are settled, as MQTT demands."""
+    acked: list[int] = []
+    acks = ManualAcks(lambda mid, _qos: acked.append(mid))
+    first, second, third = (acks.received(message(mid)) for mid in (7, 3, 9))
+    acks.settled(second)
+    assert (acked, len(acks)) == ([], 3)
+    acks.settled(first)
+    assert (acked, len(acks)) == ([7, 3], 1)
+    acks.settled(third)
+    assert (acked, len(acks)) == ([7, 3, 9], 0)
+
+
+async def test_the_private_parts_we_use_are_still_there() -> None:
+    """A new aiomqtt or paho that moves what manual acks need is noticed here."""
+    client, _ = open_client(MqttSettings(), "x", V311, lambda _message: None)
+    paho = client._client
+    assert callable(paho.ack)
+    assert paho._manual_ack is True
+    assert client._queue._maxsize == 0, "a bounded queue throws away messages it has acked"
+
+
+@pytest.mark.parametrize("version", [V311, V5])
+async def test_the_session_at_the_broker_is_never_wiped(version: aiomqtt.ProtocolVersion) -> None:
+    """Neither version of MQTT asks for a clean session."""
+    client, _ = open_client(MqttSettings(), "x", version, lambda _message: None)
+    if version is V5:
+        assert client._clean_start is False
+    else:
+        assert client._client._clean_session is False
+
+
+async def test_the_content_type_is_stated() -> None:
+    """With MQTT 5 a reply says that it is msgpack."""
+    assert content_type_properties().ContentType == "application/msgpack"
+
+
+async def _receive_one(
+    broker: Broker, client_id: str, topic: str, *, settle: bool, publish: Callable[[], object]
+) -> bytes:
+    """Connect, wait for one message, ack it or not, and leave."""
+    inbox: asyncio.Queue[aiomqtt.Message] = asyncio.Queue()
+    settings = MqttSettings(host=broker.host, port=broker.gateway_port)
+    client, acks = open_client(settings, client_id, V311, inbox.put_nowait)
+    async with client, asyncio.timeout(20):
+        await client.subscribe(topic, qos=1)
+        publish()
+        received = await inbox.get()
+        delivery = acks.received(received)
+        if settle:
+            acks.settled(delivery)
+        # A round trip on the same connection: the PUBACK, if any, is with the broker then.
+        await client.subscribe(f"{topic}/none", qos=1)
+    assert isinstance(received.payload, bytes)
+    return received.payload
+
+
+@pytest.mark.mosquitto
+async def test_what_was_not_committed_comes_again(mosquitto_broker: Broker) -> None:
+    """The broker delivers an unsettled message again at the next connect, a settled one never."""
+    client_id, topic = f"gateway-{uuid.uuid4()}", f"test/{uuid.uuid4()}"
+    settings = MqttSettings(host=mosquitto_broker.host, port=mosquitto_broker.gateway_port)
+    sender, _ = open_client(settings, f"sender-{client_id}", V311, lambda _message: None)
+    async with sender:
+
+        def send(body: bytes) -> Callable[[], object]:
+            return lambda: sender._client.publish(topic, body, qos=1)
+
+        async def receive(*, settle: bool, publish: Callable[[], object]) -> bytes:
+            return await _receive_one(
+                mosquitto_broker, client_id, topic, settle=settle, publish=publish
+            )
+
+        assert await receive(settle=False, publish=send(b"one")) == b"one"
+        assert await receive(settle=True, publish=lambda: None) == b"one"
+        assert await receive(settle=True, publish=send(b"two")) == b"two"
