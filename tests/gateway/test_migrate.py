@@ -70,7 +70,7 @@ async def test_everything_is_described(database_dsn: str) -> None:
     bare = await rows_of(
         database_dsn,
         """
-        SELECT relation.relname, attribute.attname
+        SELECT relation.relname, attname
         FROM pg_class AS relation
         JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
         WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE '\\_pogo%'
