@@ -40,7 +40,7 @@ async def test_the_private_parts_we_use_are_still_there() -> None:
     paho = client._client
     assert callable(paho.ack)
     assert paho._manual_ack is True
-    assert client._queue._maxsize == 0, "a bounded queue throws away messages it has acked"
+    assert client._queue.maxsize == 0, "a bounded queue throws away messages it has acked"
 
 
 @pytest.mark.parametrize("version", [V311, V5])
@@ -55,7 +55,7 @@ async def test_the_session_at_the_broker_is_never_wiped(version: aiomqtt.Protoco
 
 async def test_the_content_type_is_stated() -> None:
     """With MQTT 5 a reply says that it is msgpack."""
-    assert content_type_properties().ContentType == "application/msgpack"
+    assert content_type_properties().json() == {"ContentType": "application/msgpack"}
 
 
 async def _receive_one(
