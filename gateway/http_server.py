@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
-from prometheus_client.aiohttp import make_aiohttp_handler
 
+from gateway import observe
 from gateway.settings import HttpSettings
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
@@ -30,7 +30,7 @@ async def start_http_server(settings: HttpSettings, checks: Checks) -> tuple[web
         return web.json_response({"alive": True})
 
     application = web.Application()
-    application.router.add_get("/metrics", make_aiohttp_handler())
+    application.router.add_get("/metrics", observe.metrics_handler())
     application.router.add_get("/healthz", healthy)
     application.router.add_get("/readyz", ready)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import structlog
+from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.errors import RefusalCode
@@ -113,6 +115,11 @@ def configure_logging(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def metrics_handler() -> Handler:
+    """Answers an HTTP request with all metrics, in the format that it asks for."""
+    return make_aiohttp_handler()
 
 
 def watch_queue(queue: str, depth: Callable[[], float]) -> None:

