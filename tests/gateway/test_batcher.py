@@ -268,14 +268,20 @@ async def test_cancelled_it_settles_everything_once() -> None:
     """A cancelled batcher tells everybody, also while it tries parcels one by one."""
     store, settled = MemoryStore(), Settled()
     store.bug = KeyError("a bug")
+
+    def first_settled(parcel: Parcel, verdicts: list[ItemVerdict]) -> None:
+        store.go_on.clear()  # the second is then under way, and the third waits for it
+        settled(parcel, verdicts)
+
     parcels = [parcel_of(build_report(sequence=n), on_settled=settled) for n in range(1, 4)]
+    parcels[0].on_settled = first_settled
     batcher = Batcher(store, BatchLimits(linger_seconds=0, writers=1))
     for parcel in parcels:
         batcher.offer(parcel)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(batcher.run())
         await settled.wait(1)
-        store.go_on.clear()
+        assert len(settled.verdicts) == 1
         task.cancel()
     assert sorted(items[0].sequence or 0 for items in settled.verdicts) == [1, 2, 3]
 
