@@ -5,6 +5,7 @@ Stop: accept and read nothing more -> flush the batcher -> acks out, goodbye -> 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import Settings
 from gateway.store import PostgresStore, open_pool
-from gateway.store_errors import TRANSIENT_ERRORS
+from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.tcp_server import TcpServer
 
 
@@ -166,6 +167,8 @@ async def _drain(gateway: Gateway) -> None:
     if gateway.mqtt is not None:
         gateway.mqtt.stop_receiving()
     await gateway.batcher.drain(gateway.settings.drain_timeout_seconds)
+    with contextlib.suppress(StoreUnavailableError):  # the counts of refusals are all that is lost
+        await gateway.store.flush_ledger()
     if gateway.tcp is not None:
         await gateway.tcp.close_sessions()
     if gateway.mqtt is not None:
