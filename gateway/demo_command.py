@@ -106,15 +106,15 @@ def summarize(result: Result, seconds: float) -> dict[str, Any]:
     fleet, ledger, measured = result.fleet, result.ledger, result.quarter
     published = quarter.load_published()
     return {
-        "reports_sent": fleet["reports"],
+        "reports_sent": fleet["reports_sent"],
         "transmissions": fleet["transmissions"],
         "stored": measured.total,
         "duplicates": ledger["duplicate"],
         "quarantined": ledger["quarantined"],
         "refused": ledger["refused"],
-        "missing": fleet["verification"]["missing"],
-        "extra": fleet["verification"]["extra"],
-        "altered": fleet["verification"]["altered"],
+        "missing": fleet["missing"],
+        "extra": fleet["extra"],
+        "altered": fleet["altered"],
         "by_collection": {"market": measured.market, "self": measured.self_run},
         "quota_attained_percent": measured.quota_attained_percent(published.quota),
         "seconds": round(fleet["seconds"], 2),
