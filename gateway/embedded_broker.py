@@ -210,14 +210,20 @@ def _user_line(user: BrokerUser) -> str:
     """
     root = PREFIX.replace("/", ".")
     if user.device_id is None:
-        publish = subscribe = f"{root}.>"
+        # MQTT's filter fg/1/# means the parent level too, so it is refused without the first.
+        publish = subscribe = [root, f"{root}.>"]
     else:
-        publish = f"{root}.{user.device_id}.up.*"
-        subscribe = f"{root}.{user.device_id}.down.*"
-    return (
-        f"  {{ user: {_quoted(user.name)}, password: {_quoted(user.password)}, permissions: "
-        f'{{ publish: {{ allow: ["{publish}"] }}, subscribe: {{ allow: ["{subscribe}"] }} }} }}'
+        publish = [f"{root}.{user.device_id}.up.*"]
+        subscribe = [f"{root}.{user.device_id}.down.*"]
+    name, password = _quoted(user.name), _quoted(user.password)
+    rights = (
+        f"publish: {{ allow: {_listed(publish)} }}, subscribe: {{ allow: {_listed(subscribe)} }}"
     )
+    return f"  {{ user: {name}, password: {password}, permissions: {{ {rights} }} }}"
+
+
+def _listed(subjects: list[str]) -> str:
+    return json.dumps(subjects)
 
 
 def _quoted(value: str | Path) -> str:

@@ -38,10 +38,6 @@ NOT_IN_SIMULATOR = {"asyncio", "aiohttp", "aiomqtt", "asyncpg", "paho", "uvloop"
 """The simulator drives the same protocol under trio."""
 
 WITHOUT_OWN_TEST = {
-    "gateway/protocol/errors.py": "exception classes without behaviour",
-    "gateway/protocol/limits.py": "constants; their effect is tested where they limit",
-    "gateway/handlers/outcome.py": "records without behaviour",
-    "gateway/handlers/context.py": "records without behaviour",
     "gateway/parcel.py": "records without behaviour",
 }
 """Source files that no test file mirrors, and why."""
