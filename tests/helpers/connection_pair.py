@@ -1,8 +1,9 @@
 """A gateway and a device that talk to each other in memory, in pieces of any size."""
 
 from gateway.protocol.connection import Connection, Event, Timeouts
-from gateway.protocol.messages import Challenge, Hello, Message, Welcome
-from gateway.protocol.state import Role
+from gateway.protocol.framing import encode_frame
+from gateway.protocol.messages import BadFrame, Challenge, Hello, Message, Welcome, encode
+from gateway.protocol.state import Role, State
 
 NONCE = bytes(range(12))
 PROOF = bytes(range(16))
@@ -85,3 +86,30 @@ def ready(role: Role, now: float = 0.0, timeouts: Timeouts | None = None) -> Con
     pair = ConnectionPair(now=now, timeouts=timeouts)
     pair.greet()
     return pair.gateway if role is Role.GATEWAY else pair.device
+
+
+def frame_of(message: Message) -> bytes:
+    """A message as it goes over TCP."""
+    return encode_frame(encode(message))
+
+
+def state_of(connection: Connection) -> State:
+    """Its state now: a type checker takes an attribute for what it was compared with before."""
+    return connection.state
+
+
+def sent_by(connection: Connection) -> list[Message]:
+    """What a peer of the other role makes of the bytes that wait to be sent, states aside."""
+    other = ready(Role.DEVICE if connection.role is Role.GATEWAY else Role.GATEWAY)
+    other.receive_data(connection.data_to_send(), 0.0)
+    events = drain(other)
+    assert not any(isinstance(event, BadFrame) for event in events)
+    return [event for event in events if not isinstance(event, BadFrame)]
+
+
+def awaiting_hello() -> Connection:
+    """A gateway that has sent its challenge."""
+    gateway = Connection(Role.GATEWAY, 0.0)
+    gateway.send(CHALLENGE, 0.0)
+    gateway.data_to_send()
+    return gateway

@@ -43,6 +43,6 @@ def test_bad_track_is_rejected(changes: dict[str, Any], code: RefusalCode) -> No
 def test_any_track_has_one_outcome(message: WireTrack) -> None:
     """Whatever its columns say, it is stored or rejected under its own number."""
     outcome = track.handle(message, CONTEXT)
-    numbers = [each.sequence for each in outcome.tracks]
+    numbers: list[int | None] = [each.sequence for each in outcome.tracks]
     numbers += [each.sequence for each in outcome.rejected]
     assert numbers == [message.sequence]

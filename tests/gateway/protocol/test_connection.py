@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from gateway.protocol import limits
-from gateway.protocol.connection import Connection, Timeouts
+from gateway.protocol.connection import Connection
 from gateway.protocol.errors import GoodbyeReason, LocalProtocolError, RefusalCode, Resend
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.messages import (
@@ -26,8 +26,12 @@ from tests.helpers.connection_pair import (
     HELLO,
     WELCOME,
     ConnectionPair,
+    awaiting_hello,
     drain,
+    frame_of,
     ready,
+    sent_by,
+    state_of,
 )
 
 REPORT = pack_report(build_report(description="plain"), EDITION_2007)
@@ -43,40 +47,15 @@ def pair(request: pytest.FixtureRequest) -> ConnectionPair:
     return ConnectionPair(chunk=request.param)
 
 
-def _frame(message: Message) -> bytes:
-    return encode_frame(encode(message))
-
-
-def _state(connection: Connection) -> State:
-    """Its state now: a type checker takes an attribute for what it was compared with before."""
-    return connection.state
-
-
-def _sent(connection: Connection) -> list[Message]:
-    """What a peer of the other role makes of the bytes that wait to be sent, states aside."""
-    other = ready(Role.DEVICE if connection.role is Role.GATEWAY else Role.GATEWAY)
-    other.receive_data(connection.data_to_send(), 0.0)
-    events = drain(other)
-    assert not any(isinstance(event, BadFrame) for event in events)
-    return [event for event in events if not isinstance(event, BadFrame)]
-
-
-def _awaiting_hello() -> Connection:
-    gateway = Connection(Role.GATEWAY, 0.0)
-    gateway.send(CHALLENGE, 0.0)
-    gateway.data_to_send()
-    return gateway
-
-
 # A whole session.
 
 
 def test_a_whole_session(pair: ConnectionPair) -> None:
     """Greeting, report, ack, refusal, pings both ways, goodbye: each arrives as it was sent."""
     assert pair.from_gateway(CHALLENGE) == [CHALLENGE]
-    assert _state(pair.device) is State.GREETING
+    assert state_of(pair.device) is State.GREETING
     assert pair.from_device(HELLO) == [HELLO]
-    assert _state(pair.gateway) is State.ADMITTING
+    assert state_of(pair.gateway) is State.ADMITTING
     assert pair.from_gateway(WELCOME) == [WELCOME]
     assert {pair.device.state, pair.gateway.state} == {State.READY}
     assert pair.from_device(REPORT, TRACK, Ping()) == [REPORT, TRACK, Ping()]
@@ -101,7 +80,7 @@ def test_reports_behind_the_hello_wait_for_the_welcome(pair: ConnectionPair) -> 
     pair.from_gateway(CHALLENGE)
     assert pair.from_device(HELLO, REPORT, TRACK) == [HELLO]
     assert pair.gateway.next_event() is None
-    assert pair.gateway.buffered_bytes == len(_frame(REPORT) + _frame(TRACK))
+    assert pair.gateway.buffered_bytes == len(frame_of(REPORT) + frame_of(TRACK))
     pair.from_gateway(WELCOME)
     assert drain(pair.gateway) == [REPORT, TRACK]
     assert pair.gateway.buffered_bytes == 0
@@ -121,7 +100,7 @@ def test_reports_behind_a_refused_hello_are_never_read(pair: ConnectionPair) -> 
 def test_buffered_bytes_count_half_frames() -> None:
     """Bytes without an event yet are what a session's limit on memory looks at."""
     gateway = ready(Role.GATEWAY)
-    frame = _frame(REPORT)
+    frame = frame_of(REPORT)
     gateway.receive_data(frame + frame[:-1], 0.0)
     assert gateway.buffered_bytes == 2 * len(frame) - 1
     assert gateway.next_event() == REPORT
@@ -133,7 +112,7 @@ def test_data_to_send_is_taken_once() -> None:
     """What was handed out to be written does not come again."""
     gateway = Connection(Role.GATEWAY, 0.0)
     gateway.send(CHALLENGE, 0.0)
-    assert gateway.data_to_send() == _frame(CHALLENGE)
+    assert gateway.data_to_send() == frame_of(CHALLENGE)
     assert gateway.data_to_send() == b""
 
 
@@ -159,7 +138,7 @@ def test_sending_out_of_turn_is_our_bug(role: Role, message: Message) -> None:
     with pytest.raises(LocalProtocolError, match=f"{role.value} may not send"):
         connection.send(message, 1.0)
     assert connection.data_to_send() == b""
-    assert _state(connection) is State.START
+    assert state_of(connection) is State.START
     assert connection.next_deadline() == deadline
 
 
@@ -171,7 +150,7 @@ def test_sending_too_much_is_our_bug() -> None:
         device.send(too_long, 0.0)
     assert device.data_to_send() == b""
     device.send(REPORT, 0.0)
-    assert _sent(device) == [REPORT]
+    assert sent_by(device) == [REPORT]
 
 
 # When the peer is at fault.
@@ -180,9 +159,9 @@ def test_sending_too_much_is_our_bug() -> None:
 @pytest.mark.parametrize(
     "data, code",
     [
-        (_frame(Ping()), RefusalCode.GREETING_EXPECTED),
-        (_frame(REPORT), RefusalCode.GREETING_EXPECTED),
-        (_frame(CHALLENGE), RefusalCode.GREETING_EXPECTED),
+        (frame_of(Ping()), RefusalCode.GREETING_EXPECTED),
+        (frame_of(REPORT), RefusalCode.GREETING_EXPECTED),
+        (frame_of(CHALLENGE), RefusalCode.GREETING_EXPECTED),
         (UNKNOWN, RefusalCode.GREETING_EXPECTED),
         (MALFORMED, RefusalCode.MALFORMED_MESSAGE),
         (ZERO_LENGTH, RefusalCode.BAD_FRAME),
@@ -192,12 +171,12 @@ def test_sending_too_much_is_our_bug() -> None:
 )
 def test_anything_but_a_hello_ends_the_greeting(data: bytes, code: RefusalCode) -> None:
     """Before a greeting a session has no second chance, and is told why."""
-    gateway = _awaiting_hello()
-    gateway.receive_data(data + _frame(HELLO), 0.0)
+    gateway = awaiting_hello()
+    gateway.receive_data(data + frame_of(HELLO), 0.0)
     [event] = drain(gateway)
     assert isinstance(event, BadFrame)
-    assert _state(gateway) is State.CLOSED
-    assert _sent(gateway) == [
+    assert state_of(gateway) is State.CLOSED
+    assert sent_by(gateway) == [
         Refusal(code, Resend.LATER),
         Goodbye(GoodbyeReason.PROTOCOL_ERROR),
     ]
@@ -205,33 +184,33 @@ def test_anything_but_a_hello_ends_the_greeting(data: bytes, code: RefusalCode) 
 
 def test_hello_of_another_version_is_refused_clearly() -> None:
     """A newer handset learns that its version is the reason, though its hello looks different."""
-    gateway = _awaiting_hello()
+    gateway = awaiting_hello()
     gateway.receive_data(encode_frame(bytes.fromhex("93 01 02 a3 6e6577")), 0.0)  # [1, 2, "new"]
     [event] = drain(gateway)
     assert isinstance(event, BadFrame)
     assert event.code is RefusalCode.UNSUPPORTED_VERSION
-    assert _sent(gateway)[0] == Refusal(RefusalCode.UNSUPPORTED_VERSION, Resend.LATER)
+    assert sent_by(gateway)[0] == Refusal(RefusalCode.UNSUPPORTED_VERSION, Resend.LATER)
 
 
 def test_bytes_before_the_challenge_end_the_session_without_a_word() -> None:
     """A gateway that has not spoken yet cannot refuse: it closes."""
     gateway = Connection(Role.GATEWAY, 0.0)
-    gateway.receive_data(_frame(HELLO), 0.0)
+    gateway.receive_data(frame_of(HELLO), 0.0)
     [event] = drain(gateway)
     assert isinstance(event, BadFrame)
-    assert _state(gateway) is State.CLOSED
+    assert state_of(gateway) is State.CLOSED
     assert gateway.data_to_send() == b""
     assert gateway.goodbye is None
 
 
-@pytest.mark.parametrize("data", [UNKNOWN, MALFORMED, ZERO_LENGTH, _frame(Pong())])
+@pytest.mark.parametrize("data", [UNKNOWN, MALFORMED, ZERO_LENGTH, frame_of(Pong())])
 def test_device_leaves_a_gateway_that_talks_nonsense(data: bytes) -> None:
     """Before the welcome a device ends the session; it has no refusal to send."""
     device = Connection(Role.DEVICE, 0.0)
     device.receive_data(data, 0.0)
     assert len(drain(device)) == 1
-    assert _state(device) is State.CLOSED
-    assert _sent(device) == [Goodbye(GoodbyeReason.PROTOCOL_ERROR)]
+    assert state_of(device) is State.CLOSED
+    assert sent_by(device) == [Goodbye(GoodbyeReason.PROTOCOL_ERROR)]
 
 
 @pytest.mark.parametrize("role", Role)
@@ -243,30 +222,30 @@ def test_unknown_messages_never_end_an_admitted_session(role: Role) -> None:
         [event] = drain(connection)
         assert isinstance(event, BadFrame)
         assert event.code is RefusalCode.UNKNOWN_MESSAGE
-    connection.receive_data(_frame(Ping()), 0.0)
+    connection.receive_data(frame_of(Ping()), 0.0)
     assert drain(connection) == [Ping()]
-    assert _state(connection) is State.READY
+    assert state_of(connection) is State.READY
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("data", [MALFORMED, _frame(HELLO)], ids=["malformed", "unexpected"])
+@pytest.mark.parametrize("data", [MALFORMED, frame_of(HELLO)], ids=["malformed", "unexpected"])
 def test_sixteen_bad_frames_are_borne(role: Role, data: bytes) -> None:
     """The 16th bad frame leaves the session open, the 17th ends it."""
     connection = ready(role)
     connection.receive_data(data * 16, 0.0)
     assert len(drain(connection)) == 16
-    assert _state(connection) is State.READY
+    assert state_of(connection) is State.READY
     assert connection.data_to_send() == b""
-    connection.receive_data(data + _frame(Ping()), 0.0)
+    connection.receive_data(data + frame_of(Ping()), 0.0)
     assert len(drain(connection)) == 1
-    assert _state(connection) is State.CLOSED
-    assert _sent(connection) == [Goodbye(GoodbyeReason.TOO_MANY_ERRORS)]
+    assert state_of(connection) is State.CLOSED
+    assert sent_by(connection) == [Goodbye(GoodbyeReason.TOO_MANY_ERRORS)]
 
 
 def test_unexpected_message_keeps_its_body() -> None:
     """A known message at the wrong time says what it was and when."""
     gateway = ready(Role.GATEWAY)
-    gateway.receive_data(_frame(HELLO), 0.0)
+    gateway.receive_data(frame_of(HELLO), 0.0)
     assert gateway.next_event() == BadFrame(
         encode(HELLO), RefusalCode.UNEXPECTED_MESSAGE, "Hello while ready"
     )
@@ -275,16 +254,16 @@ def test_unexpected_message_keeps_its_body() -> None:
 def test_lost_framing_ends_an_admitted_session() -> None:
     """Good frames before it count; what follows it is handed over whole and never read."""
     gateway = ready(Role.GATEWAY)
-    rest = ZERO_LENGTH + _frame(REPORT)
-    gateway.receive_data(_frame(REPORT) + rest, 0.0)
+    rest = ZERO_LENGTH + frame_of(REPORT)
+    gateway.receive_data(frame_of(REPORT) + rest, 0.0)
     first, second = drain(gateway)
     assert first == REPORT
     assert isinstance(second, BadFrame)
     assert (second.code, second.body) == (RefusalCode.BAD_FRAME, rest)
     assert second.first_sequence is None
-    assert _state(gateway) is State.CLOSED
+    assert state_of(gateway) is State.CLOSED
     assert gateway.buffered_bytes == 0
-    assert _sent(gateway) == [
+    assert sent_by(gateway) == [
         Refusal(RefusalCode.BAD_FRAME, Resend.LATER),
         Goodbye(GoodbyeReason.PROTOCOL_ERROR),
     ]
@@ -298,10 +277,10 @@ def test_nothing_follows_a_goodbye(role: Role) -> None:
     """What a peer sends behind its goodbye is not read, and nothing may be sent to it."""
     connection = ready(role)
     goodbye = Goodbye(GoodbyeReason.SHUTTING_DOWN, 30)
-    connection.receive_data(_frame(goodbye) + _frame(Ping()), 0.0)
+    connection.receive_data(frame_of(goodbye) + frame_of(Ping()), 0.0)
     assert drain(connection) == [goodbye]
     assert connection.goodbye == goodbye
-    connection.receive_data(_frame(Ping()), 0.0)
+    connection.receive_data(frame_of(Ping()), 0.0)
     assert drain(connection) == []
     with pytest.raises(LocalProtocolError):
         connection.send(Ping(), 0.0)
@@ -314,9 +293,9 @@ def test_close_says_goodbye_once(role: Role) -> None:
     connection = ready(role)
     connection.close(GoodbyeReason.SHUTTING_DOWN, 1.0, retry_after_seconds=20)
     connection.close(GoodbyeReason.NORMAL, 2.0)
-    assert _sent(connection) == [Goodbye(GoodbyeReason.SHUTTING_DOWN, 20)]
+    assert sent_by(connection) == [Goodbye(GoodbyeReason.SHUTTING_DOWN, 20)]
     assert connection.goodbye == Goodbye(GoodbyeReason.SHUTTING_DOWN, 20)
-    assert _state(connection) is State.CLOSED
+    assert state_of(connection) is State.CLOSED
 
 
 def test_close_before_the_challenge_is_silent() -> None:
@@ -324,181 +303,22 @@ def test_close_before_the_challenge_is_silent() -> None:
     gateway = Connection(Role.GATEWAY, 0.0)
     gateway.close(GoodbyeReason.SHUTTING_DOWN, 0.0)
     assert gateway.data_to_send() == b""
-    assert _state(gateway) is State.CLOSED
+    assert state_of(gateway) is State.CLOSED
 
 
 @pytest.mark.parametrize("role", Role)
 def test_end_of_the_stream_cuts_a_frame(role: Role) -> None:
     """Half a frame at the end of a stream is nothing."""
     connection = ready(role)
-    connection.receive_data(_frame(Ping())[:-1], 0.0)
+    connection.receive_data(frame_of(Ping())[:-1], 0.0)
     assert drain(connection) == []
     connection.receive_eof()
-    assert _state(connection) is State.CLOSED
+    assert state_of(connection) is State.CLOSED
     assert drain(connection) == []
     assert connection.goodbye is None
     assert connection.next_deadline() is None
     connection.handle_deadline(1e9)
     assert connection.data_to_send() == b""
-
-
-# Times.
-
-
-def _hello_received(now: float) -> Connection:
-    gateway = _awaiting_hello()
-    gateway.receive_data(_frame(HELLO), now)
-    assert drain(gateway) == [HELLO]
-    return gateway
-
-
-def test_greeting_time_is_counted_from_the_opening() -> None:
-    """30 seconds for a whole greeting, however the bytes drip in; one instant less is in time."""
-    gateway = _awaiting_hello()
-    frame = _frame(HELLO)
-    for second in range(29):
-        gateway.receive_data(frame[second : second + 1], float(second))
-        assert drain(gateway) == []
-    assert gateway.next_deadline() == 30.0
-    gateway.handle_deadline(29.999)
-    assert _state(gateway) is State.AWAIT_HELLO
-    gateway.handle_deadline(30.0)
-    assert _state(gateway) is State.CLOSED
-    assert _sent(gateway) == [Goodbye(GoodbyeReason.GREETING_TIMEOUT)]
-
-
-def test_a_gateway_that_never_challenged_gives_up_too() -> None:
-    """A session that never starts ends with the greeting time, in silence."""
-    gateway = Connection(Role.GATEWAY, 100.0)
-    assert gateway.next_deadline() == 130.0
-    gateway.handle_deadline(130.0)
-    assert _state(gateway) is State.CLOSED
-    assert gateway.data_to_send() == b""
-
-
-def test_idle_time_runs_from_the_last_byte() -> None:
-    """600 seconds of silence end an admitted session; any byte starts them anew."""
-    gateway = _hello_received(5.0)
-    assert gateway.next_deadline() == 605.0
-    gateway.send(WELCOME, 6.0)
-    gateway.receive_data(_frame(Ping())[:1], 100.0)
-    assert drain(gateway) == []
-    gateway.send(Ping(), 500.0)
-    assert gateway.next_deadline() == 700.0
-    gateway.handle_deadline(699.999)
-    assert _state(gateway) is State.READY
-    gateway.data_to_send()
-    gateway.handle_deadline(700.0)
-    assert _sent(gateway) == [Goodbye(GoodbyeReason.IDLE)]
-    assert _state(gateway) is State.CLOSED
-
-
-def test_idle_while_admitting_says_idle() -> None:
-    """A device whose admission takes for ever was greeting in time: it is not blamed for that."""
-    gateway = _hello_received(5.0)
-    gateway.handle_deadline(605.0)
-    assert _sent(gateway) == [Goodbye(GoodbyeReason.IDLE)]
-
-
-def test_heartbeat_when_nothing_was_sent() -> None:
-    """A device sends a ping 270 seconds after its last frame, and not before."""
-    device = ready(Role.DEVICE)
-    assert device.next_deadline() == 270.0
-    device.handle_deadline(269.999)
-    assert device.data_to_send() == b""
-    device.handle_deadline(270.0)
-    assert _sent(device) == [Ping()]
-    assert device.next_deadline() == 330.0
-
-
-def test_any_frame_puts_the_heartbeat_off() -> None:
-    """270 seconds run from whatever was sent last."""
-    device = ready(Role.DEVICE)
-    device.send(Pong(), 200.0)
-    assert device.next_deadline() == 470.0
-
-
-@pytest.mark.parametrize("question", [REPORT, TRACK, Ping()])
-def test_reply_must_come_within_its_time(question: Message) -> None:
-    """A device that has waited 60 seconds takes the link for dead, whatever it sends meanwhile."""
-    device = ready(Role.DEVICE)
-    device.send(question, 10.0)
-    device.send(REPORT, 40.0)
-    assert device.next_deadline() == 70.0
-    device.handle_deadline(69.999)
-    assert _state(device) is State.READY
-    device.data_to_send()
-    device.handle_deadline(70.0)
-    assert _state(device) is State.CLOSED
-    assert _sent(device) == [Goodbye(GoodbyeReason.IDLE)]
-
-
-def test_reply_time_at_clock_zero() -> None:
-    """A clock that starts at zero, as a virtual one does, counts like any other."""
-    device = ready(Role.DEVICE, now=0.0)
-    device.send(REPORT, 0.0)
-    device.send(REPORT, 30.0)
-    assert device.next_deadline() == 60.0
-
-
-def test_bytes_on_the_way_put_the_reply_time_off() -> None:
-    """A slow link that delivers is no dead link; a whole message ends the waiting."""
-    device = ready(Role.DEVICE)
-    device.send(REPORT, 10.0)
-    frame = _frame(Ack(1))
-    device.receive_data(frame[:1], 50.0)
-    assert drain(device) == []
-    assert device.next_deadline() == 110.0
-    device.receive_data(frame[1:], 100.0)
-    assert drain(device) == [Ack(1)]
-    assert device.next_deadline() == 280.0
-
-
-@pytest.mark.parametrize("steps", [0, 1, 2], ids=["start", "greeting", "await welcome"])
-def test_device_waits_so_long_for_each_step_of_the_greeting(steps: int) -> None:
-    """60 seconds without a byte from the gateway end a greeting, wherever it stands."""
-    device = Connection(Role.DEVICE, 0.0)
-    expected_deadline = 60.0
-    if steps >= 1:
-        device.receive_data(_frame(CHALLENGE), 20.0)
-        assert drain(device) == [CHALLENGE]
-        expected_deadline = 80.0
-    if steps >= 2:
-        device.send(HELLO, 21.0)
-        device.data_to_send()
-    assert device.next_deadline() == expected_deadline
-    device.handle_deadline(expected_deadline - 0.001)
-    assert _state(device) is not State.CLOSED
-    device.handle_deadline(expected_deadline)
-    assert _state(device) is State.CLOSED
-    assert _sent(device) == [Goodbye(GoodbyeReason.GREETING_TIMEOUT)]
-
-
-def test_timeouts_can_be_set() -> None:
-    """A gateway with shorter times keeps to those; the defaults are the protocol's."""
-    short = Timeouts(greeting_seconds=1, idle_seconds=2, heartbeat_seconds=3, reply_seconds=4)
-    pair = ConnectionPair(timeouts=short)
-    assert (pair.gateway.next_deadline(), pair.device.next_deadline()) == (1, 4)
-    pair.greet()
-    assert (pair.gateway.next_deadline(), pair.device.next_deadline()) == (2, 3)
-    assert Timeouts() == Timeouts(30, 600, 270, 60)
-
-
-def test_two_idle_sides_keep_each_other_alive() -> None:
-    """With nothing to say for a day, heartbeats alone keep a session open."""
-    pair = ConnectionPair()
-    pair.greet()
-    pings = 0
-    while pair.now < 86_400:
-        deadlines = [pair.gateway.next_deadline(), pair.device.next_deadline()]
-        pair.now = min(deadline for deadline in deadlines if deadline is not None)
-        pair.gateway.handle_deadline(pair.now)
-        pair.device.handle_deadline(pair.now)
-        if pair.from_device() == [Ping()]:
-            pings += 1
-            assert pair.from_gateway(Pong()) == [Pong()]
-    assert {pair.device.state, pair.gateway.state} == {State.READY}
-    assert pings == 86_400 // 270
 
 
 def test_hello_is_a_message_like_any_other_for_the_device() -> None:
