@@ -106,10 +106,7 @@ def unpack_backlog(wire: WireBacklog, edition: Edition) -> list[Report]:
     if wire.first_sequence + count - 1 > MAX_SEQUENCE:
         detail = "the sequence numbers pass the largest one"
         raise RemoteProtocolError(RefusalCode.MALFORMED_MESSAGE, detail)
-    try:
-        texts = decode_texts(wire.texts, count)
-    except TextError as error:
-        raise RemoteProtocolError(RefusalCode.BAD_TEXT, str(error)) from None
+    texts = _texts(wire, count)
     return [
         Report(
             sequence,
@@ -204,6 +201,13 @@ def _unpack_component(wire: int | None, class_code: int, edition: Edition) -> in
     if wire is None or wire > MAX_COMPONENT_SEQUENCE:
         return wire
     return edition.component_base(class_code) + wire
+
+
+def _texts(wire: WireBacklog, count: int) -> list[str]:
+    try:
+        return decode_texts(wire.texts, count)
+    except TextError as error:
+        raise RemoteProtocolError(RefusalCode.BAD_TEXT, str(error)) from None
 
 
 def _differences(values: Iterable[int]) -> list[int]:
