@@ -15,17 +15,25 @@ import pytest
 
 from gateway.embedded_broker import EmbeddedBroker
 from gateway.embedded_postgres import EmbeddedPostgres
+from gateway.unprivileged import account_for
 from tests.helpers.brokers import Broker, need_mosquitto
 from tests.helpers.databases import fresh_database, make_template
 from tests.helpers.mosquitto import Mosquitto
+
+PUBLIC = Path("/var/tmp")  # noqa: S108 -- only the parent of a directory with a name of chance
 
 BROKERS = ["nats", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
 
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Path]:
-    """A directory of the session that unprivileged accounts may pass through (not list)."""
-    with tempfile.TemporaryDirectory(prefix="fg-") as name:
+    """A directory of the session that unprivileged accounts may pass through (not list).
+
+    In the usual place for temporary files, or, if root's is closed to others, in a public one.
+    """
+    usual, account = Path(tempfile.gettempdir()), account_for(Path("/nonexistent"))
+    closed = account is not None and not account.can_enter(usual)
+    with tempfile.TemporaryDirectory(prefix="fg-", dir=PUBLIC if closed else usual) as name:
         directory = Path(name)
         directory.chmod(0o711)
         yield directory
