@@ -187,9 +187,9 @@ class Connection:
 
     def _lost_framing(self, error: RemoteProtocolError) -> BadFrame:
         """Where the next frame begins is unknown: nothing that follows can be read."""
-        rest = self._frames.take_all()
+        self.body = self._frames.take_all()
         self._refuse_and_close(error.code)
-        return BadFrame(rest, error.code, error.detail)
+        return BadFrame(self.body, error.code, error.detail)
 
     def _bad_frame(self, bad: BadFrame) -> BadFrame:
         if self.state is not State.READY:
