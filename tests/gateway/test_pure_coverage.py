@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PURE = ["gateway/protocol", "gateway/handlers"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)  # a second run of some 700 tests, traced
 def test_every_branch_of_the_pure_code_is_tested(tmp_path: Path) -> None:
     """The tests of protocol and handlers alone reach each line and branch of both."""
     command = [

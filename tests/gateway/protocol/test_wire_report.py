@@ -195,6 +195,14 @@ def test_packed_values_are_relative_to_the_edition() -> None:
     assert (wide.grid, wide.component) == (3_001_001, 999_999)
 
 
+@pytest.mark.parametrize("number", [0, 1, 999_999])
+def test_component_of_its_class_travels_as_its_number(number: int) -> None:
+    """From the first to the last number that a class has."""
+    report = build_report(component=4_403_070_203_000_000 + number)
+    assert pack_report(report, EDITION_2007).component == number
+    assert _over_the_wire(report, EDITION_2007) == report
+
+
 @pytest.mark.parametrize(
     "component",
     [
