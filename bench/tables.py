@@ -1,0 +1,119 @@
+"""The results as Markdown: what the terminal shows and `docs/performance.md` keeps. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bench.results import Ratio, Results, Summary, summarize
+from bench.sizes import SizeTable, Spread
+
+MEBIBYTE: Final = 1_048_576
+DASH: Final = "–"
+
+
+def render(results: Results) -> str:
+    """All tables."""
+    sections = []
+    if results.measurements:
+        summaries = summarize(results.measurements)
+        sections += [_speed(results, summaries), _costs(summaries), _memory(results, summaries)]
+    sections += map(_sizes, results.sizes)
+    machine = "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
+    settings = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
+    return "\n\n".join((f"{machine}\n{settings}", *sections)) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first two to the right."""
+    rule = ["---" if place < 2 else "---:" for place in range(len(head))]  # noqa: PLR2004 - as said
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+
+
+def _speed(results: Results, summaries: Sequence[Summary]) -> str:
+    head = (
+        *("part", "what", "reports", "reports/s (median)", "lowest to highest"),
+        *("of (a)", "of (a-raw)", "times (b)", "in a transaction", "ms to the ack"),
+    )
+    rows = [
+        (
+            f"({summary.part})",
+            results.titles[summary.part],
+            f"{summary.reports:,}",
+            f"**{summary.median_rate:,.0f}**",
+            f"{summary.lowest_rate:,.0f} to {summary.highest_rate:,.0f}",
+            _ratio(summary.to_ceiling, 2),
+            _ratio(summary.to_raw_ceiling, 2),
+            _ratio(summary.to_script, 1),
+            _number(summary.batch_items, 0),
+            _number(summary.ack_ms, 1),
+        )
+        for summary in summaries
+    ]
+    return table(head, rows)
+
+
+def _costs(summaries: Sequence[Summary]) -> str:
+    """Processor seconds for 1,000 reports are processor milliseconds for one."""
+    names = ("gateway", "script", "postgres", "broker", "generator")
+    head = ("part", "CPU seconds per 1,000 reports:", *names, "all", "processors busy")
+    rows = []
+    for summary in summaries:
+        costs = summary.cpu_ms_per_report
+        every = sum(costs.values())
+        rows.append(
+            (
+                f"({summary.part})",
+                "",
+                *(_number(costs.get(name), 3) for name in names),
+                f"{every:.3f}",
+                f"{every * summary.median_rate / 1_000:.1f}",
+            )
+        )
+    return table(head, rows)
+
+
+def _memory(results: Results, summaries: Sequence[Summary]) -> str:
+    bound = f"{results.memory_bound_bytes / MEBIBYTE:.0f}"
+    rows = [
+        (
+            f"({summary.part})",
+            f"{(summary.rss_peak_bytes or 0) / MEBIBYTE:.0f}",
+            f"{summary.rss_growth_bytes / MEBIBYTE:.0f}",
+            bound,
+        )
+        for summary in summaries
+        if summary.rss_growth_bytes is not None
+    ]
+    if not rows:
+        return "No gateway was measured."
+    return table(("part", "gateway's peak RSS, MiB", "above its start", "bound of that"), rows)
+
+
+def _sizes(sizes: SizeTable) -> str:
+    head = ("form", "unit", *_spread_head("whole"), *_spread_head("without the text"))
+    rows = [
+        (row.form, row.unit, *_spread(row.whole), *_spread(row.without_text)) for row in sizes.rows
+    ]
+    title = f"{sizes.texts} ({sizes.mean_characters:.1f} characters on average)"
+    return f"{title}\n\n{table(head, rows)}"
+
+
+def _spread_head(what: str) -> Iterator[str]:
+    yield f"{what}: mean"
+    yield from ("p50", "p95", "max")
+
+
+def _spread(spread: Spread | None) -> list[str]:
+    if spread is None:
+        return [DASH] * 4
+    return [f"{value:.1f}" for value in (spread.mean, spread.p50, spread.p95, spread.max)]
+
+
+def _ratio(ratio: Ratio | None, digits: int) -> str:
+    if ratio is None:
+        return DASH
+    low, high = f"{ratio.lowest:.{digits}f}", f"{ratio.highest:.{digits}f}"
+    return f"{ratio.median:.{digits}f} ({low} to {high})"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return DASH if value is None else f"{value:,.{digits}f}"

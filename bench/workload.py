@@ -1,0 +1,173 @@
+"""The rows that every part stores, and the frames that bring them: all made before any clock runs.
+
+The reports are those of the scenario `longgang-q1`, scaled. A part that is slow takes the first
+reports of each device, so that every part stores a subset of the same rows.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from bench.load.packets import PUBLISH_QOS_1, packet
+from bench.load.plan import DevicePlan
+from bench.old_text import json_bytes
+from device_sim.scenario import longgang_q1
+from gateway.copy_format import TRAITS, copy_data, report_row
+from gateway.parcel import Transport
+from gateway.protocol.framing import encode_frame
+from gateway.protocol.messages import encode
+from gateway.protocol.report import Kind, Patrol, Report, Urgency
+from gateway.protocol.tables import Edition
+from gateway.protocol.topics import up_topic
+from gateway.protocol.wire_report import pack_backlog, pack_report
+
+INSTALLATION_BITS: Final = 31
+MAX_PACKET_ID: Final = 65_535
+
+KeyedReport = tuple[int, int, Report]
+"""Device, installation and report."""
+
+Body = tuple[bytes, int]
+"""The bytes of a message and how many reports are in it."""
+
+
+class Handset(msgspec.Struct, frozen=True):
+    """A device of the bench and everything that it will report."""
+
+    device_id: int
+    installation: int
+    secret: bytes
+    reports: list[Report]
+
+
+def make_fleet(total: int, seed: int) -> list[Handset]:
+    """The scenario's inspectors who report anything, with secrets that follow from the seed."""
+    scenario = longgang_q1(seed, reports=total, transport="tcp")
+    fleet = []
+    for inspector in scenario.fleet.inspectors:
+        digest = hashlib.sha256(f"bench/{seed}/{inspector.device_id}".encode()).digest()
+        installation = int.from_bytes(digest[:4], "big") >> (32 - INSTALLATION_BITS)
+        reports = list(scenario.reports_of(inspector))
+        if reports:
+            fleet.append(Handset(inspector.device_id, installation, digest[16:], reports))
+    return fleet
+
+
+def share(fleet: Sequence[Handset], total: int) -> list[Handset]:
+    """The first reports of each device, so many that the sum is `total` or all there are."""
+    quotas = _quotas([len(handset.reports) for handset in fleet], total)
+    return [
+        msgspec.structs.replace(handset, reports=handset.reports[:quota])
+        for handset, quota in zip(fleet, quotas, strict=True)
+        if quota
+    ]
+
+
+def _quotas(sizes: Sequence[int], total: int) -> list[int]:
+    """Parts of `sizes` in proportion, that sum up to `total` exactly."""
+    whole = sum(sizes)
+    if total >= whole:
+        return list(sizes)
+    quotas, seen, given = [], 0, 0
+    for size in sizes:
+        seen += size
+        due = seen * total // whole
+        quotas.append(due - given)
+        given = due
+    return quotas
+
+
+def total_of(fleet: Sequence[Handset]) -> int:
+    """Reports of all devices."""
+    return sum(len(handset.reports) for handset in fleet)
+
+
+def copy_batches(fleet: Sequence[Handset], size: int) -> Iterator[list[KeyedReport]]:
+    """Batches like those of a gateway that hears all devices at once: the devices take turns, and
+    within a batch the reports stand in order of key.
+    """
+    turns = max(len(handset.reports) for handset in fleet)
+    in_turn = (
+        (handset.device_id, handset.installation, handset.reports[turn])
+        for turn in range(turns)
+        for handset in fleet
+        if turn < len(handset.reports)
+    )
+    while batch := list(islice(in_turn, size)):
+        yield sorted(batch, key=_key)
+
+
+def copy_bytes(batch: Sequence[KeyedReport]) -> memoryview:
+    """A batch as the bytes of one COPY, as the gateway packs them."""
+    traits = TRAITS[Transport.TCP]
+    rows = (report_row(device, own, traits, report) for device, own, report in batch)
+    return copy_data(rows)
+
+
+def copy_records(batch: Sequence[KeyedReport]) -> list[tuple[object, ...]]:
+    """A batch as the values that the driver packs, in the order of `REPORT_COLUMNS`."""
+    return [
+        (
+            *(device_id, report.grid, datetime.fromtimestamp(report.observed_at, UTC)),
+            *(installation, report.sequence, report.class_code, report.grid // 100_000),
+            *(report.lat_e5, report.lon_e5, report.accuracy_m, report.edition, report.pictures),
+            *(Kind(report.kind).name.lower(), Urgency(report.urgency).name.lower()),
+            *(Patrol(report.patrol).name.lower(), report.simple, Transport.TCP.value),
+            *(report.component, report.description),
+        )
+        for device_id, installation, report in batch
+    ]
+
+
+def _key(keyed: KeyedReport) -> tuple[int, int, int]:
+    device_id, installation, report = keyed
+    return device_id, installation, report.sequence
+
+
+def singles(reports: Sequence[Report], edition: Edition) -> list[Body]:
+    """Each report as a message of its own."""
+    return [(encode(pack_report(report, edition)), 1) for report in reports]
+
+
+def backlogs(reports: Sequence[Report], edition: Edition, size: int) -> list[Body]:
+    """Messages of `size` reports each, the last perhaps of fewer."""
+    parts = (reports[begin : begin + size] for begin in range(0, len(reports), size))
+    return [(encode(pack_backlog(part, edition)), len(part)) for part in parts]
+
+
+def jsons(reports: Sequence[Report]) -> list[Body]:
+    """Each report as JSON."""
+    return [(json_bytes(report), 1) for report in reports]
+
+
+def tcp_plan(handset: Handset, bodies: Sequence[Body]) -> DevicePlan:
+    """What a device writes to its socket after the greeting."""
+    return _plan(handset, bodies, lambda _number, body: encode_frame(body))
+
+
+def mqtt_plan(handset: Handset, bodies: Sequence[Body]) -> DevicePlan:
+    """The same as PUBLISH packets with QoS 1 on the device's topic."""
+    topic = up_topic(handset.device_id, handset.installation).encode()
+    return _plan(handset, bodies, lambda number, body: publish_packet(topic, number, body))
+
+
+def _plan(
+    handset: Handset, bodies: Sequence[Body], pack: Callable[[int, bytes], bytes]
+) -> DevicePlan:
+    frames = [pack(number, body) for number, (body, _) in enumerate(bodies)]
+    through, ends = 0, []
+    for _, count in bodies:
+        through += count
+        ends.append(through)
+    return DevicePlan(handset.device_id, handset.installation, handset.secret, frames, ends)
+
+
+def publish_packet(topic: bytes, number: int, payload: bytes) -> bytes:
+    """MQTT 3.1.1, section 3.3. Packet identifiers go round; 0 is none."""
+    packet_id = 1 + number % MAX_PACKET_ID
+    length = len(topic).to_bytes(2, "big")
+    return packet(PUBLISH_QOS_1, length + topic + packet_id.to_bytes(2, "big") + payload)
