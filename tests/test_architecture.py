@@ -38,7 +38,6 @@ NOT_IN_SIMULATOR = {"asyncio", "aiohttp", "aiomqtt", "asyncpg", "paho", "uvloop"
 """The simulator drives the same protocol under trio."""
 
 WITHOUT_OWN_TEST = {
-    "gateway/parcel.py": "records without behaviour",
 }
 """Source files that no test file mirrors, and why."""
 
