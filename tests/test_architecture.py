@@ -37,8 +37,7 @@ ONLY_IN = {
 NOT_IN_SIMULATOR = {"asyncio", "aiohttp", "aiomqtt", "asyncpg", "paho", "uvloop"}
 """The simulator drives the same protocol under trio."""
 
-WITHOUT_OWN_TEST = {
-}
+WITHOUT_OWN_TEST: dict[str, str] = {}
 """Source files that no test file mirrors, and why."""
 
 FOREIGN = re.compile(
