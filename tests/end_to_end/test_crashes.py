@@ -1,0 +1,186 @@
+"""The contract under kill -9: what was acked is stored, once, unaltered; what was not comes again.
+
+Real processes throughout: PostgreSQL, a broker, one or two gateways, a fleet on both transports.
+The moments of the kills hang on how far the fleet has come, not on time.
+"""
+
+import asyncio
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import pytest
+
+from gateway.devices import Devices, read_device_file
+from gateway.embedded_broker import BrokerUser, EmbeddedBroker
+from gateway.embedded_postgres import EmbeddedPostgres
+from gateway.protocol.proof import mqtt_password
+from tests.helpers.brokers import need_mosquitto
+from tests.helpers.databases import migrate_now
+from tests.helpers.mosquitto import Mosquitto
+from tests.helpers.processes import gateway_process, run_fleet_command, start_fleet
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(420)]
+
+REPORTS: Final = 6_000
+DEVICES: Final = 60
+
+Steps = Mapping[float, Callable[[], None]]
+"""What to do when this share of the reports is stored."""
+
+
+async def make_fleet(place: Path, dsn: str) -> tuple[Path, dict[str, str]]:
+    """Write down the fleet, register it; returns its file and the broker's passwords."""
+    file = place / "fleet.csv"
+    scale = ("--devices", str(DEVICES), "--reports", str(REPORTS))
+    await asyncio.to_thread(run_fleet_command, "fleet", "--out", str(file), *scale)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+        await Devices(pool).add(list(read_device_file(lines)))
+    return file, {
+        row["device"]: mqtt_password(bytes.fromhex(row["secret"])) for row in csv.DictReader(lines)
+    }
+
+
+async def play(place: Path, dsn: str, fleet: Path, addresses: list[str], steps: Steps) -> Any:
+    """Let the fleet report while the steps are taken; returns its figures."""
+    summary, log = place / "summary.json", place / "fleet.log"
+    process = await start_fleet(
+        log,
+        *("--fleet", str(fleet), "--devices", str(DEVICES), "--reports", str(REPORTS)),
+        *("--json", str(summary), "--verify", dsn, "--timeout", "300", *addresses),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        ending = tasks.create_task(process.wait())
+        tasks.create_task(take_steps(dsn, steps, ending))
+    assert process.returncode == 0, log.read_text(encoding="utf-8")[-3_000:]
+    return json.loads(summary.read_text(encoding="utf-8"))
+
+
+async def take_steps(dsn: str, steps: Steps, ending: asyncio.Task[int]) -> None:
+    """Take each step when its share is stored; all must have been taken before the end."""
+    for share, step in sorted(steps.items()):
+        while await stored(dsn) < share * REPORTS:
+            assert not ending.done(), "the fleet ended before all steps were taken"
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(step)
+
+
+async def stored(dsn: str) -> int:
+    """Rows in the table; as many as before while the database is away."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=5)
+    except (OSError, asyncpg.PostgresError):
+        return 0
+    try:
+        count: int = await connection.fetchval("SELECT count(*) FROM report")
+    finally:
+        connection.terminate()
+    return count
+
+
+def assert_nothing_wrong(summary: Mapping[str, Any]) -> None:
+    """Everything that was written is stored, once and unaltered, and all of it was acked."""
+    wrong = {name: summary[name] for name in ("missing", "missing_acked", "extra", "altered")}
+    assert wrong == dict.fromkeys(wrong, 0)
+    assert (summary["equal"], summary["acked"]) == (REPORTS, REPORTS)
+
+
+async def test_gateway_killed_and_postgres_restarted(
+    own_postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """Kill -9 of gateway and PostgreSQL, and a restart of it, lose nothing and double nothing."""
+    dsn = own_postgres.dsn
+    migrate_now(dsn)
+    fleet, passwords = await make_fleet(tmp_path, dsn)
+    users = [BrokerUser(name, password, int(name)) for name, password in passwords.items()]
+    broker = EmbeddedBroker(tmp_path / "broker", [BrokerUser("gateway", "secret"), *users])
+    await asyncio.to_thread(broker.start)
+    settings = {
+        "GATEWAY_DATABASE__DSN": dsn,
+        "GATEWAY_MQTT__ENABLED": "true",
+        "GATEWAY_MQTT__PORT": str(broker.port),
+        "GATEWAY_MQTT__USERNAME": "gateway",
+        "GATEWAY_MQTT__PASSWORD": "secret",
+    }
+    try:
+        with gateway_process(tmp_path / "gateway.log", "crash", settings) as gateway:
+
+            def kill_gateway() -> None:
+                gateway.kill()
+                gateway.start()
+
+            def kill_postgres() -> None:
+                own_postgres.kill()
+                own_postgres.start()
+
+            summary = await play(
+                tmp_path,
+                dsn,
+                fleet,
+                [
+                    *("--gateway", f"127.0.0.1:{gateway.tcp_port}"),
+                    *("--broker", f"127.0.0.1:{broker.port}"),
+                ],
+                {
+                    0.1: kill_gateway,
+                    0.3: own_postgres.restart,
+                    0.4: kill_gateway,
+                    0.5: kill_postgres,
+                    0.6: kill_gateway,
+                },
+            )
+            assert_nothing_wrong(summary)
+            assert gateway.stop() == 0
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
+@pytest.mark.mosquitto
+async def test_two_gateways_killed_in_turn(own_postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """Two gateways share broker and database; each is killed, and the other goes on."""
+    need_mosquitto()
+    dsn = own_postgres.dsn
+    migrate_now(dsn)
+    fleet, passwords = await make_fleet(tmp_path, dsn)
+    own_postgres_place = own_postgres.place.parent
+    broker = Mosquitto(own_postgres_place / "mosquitto", {**passwords, "gateway": "secret"})
+    await asyncio.to_thread(broker.start)
+    settings = {
+        "GATEWAY_DATABASE__DSN": dsn,
+        "GATEWAY_MQTT__ENABLED": "true",
+        "GATEWAY_MQTT__VERSION": "5",
+        "GATEWAY_MQTT__PORT": str(broker.gateway_port),
+        "GATEWAY_MQTT__USERNAME": "gateway",
+        "GATEWAY_MQTT__PASSWORD": "secret",
+    }
+    try:
+        with (
+            gateway_process(tmp_path / "one.log", "one", settings) as one,
+            gateway_process(tmp_path / "two.log", "two", settings) as two,
+        ):
+
+            def restart(gateway: Any) -> Callable[[], None]:
+                def step() -> None:
+                    gateway.kill()
+                    gateway.start()
+
+                return step
+
+            summary = await play(
+                tmp_path,
+                dsn,
+                fleet,
+                [
+                    *("--gateway", f"127.0.0.1:{one.tcp_port}"),
+                    *("--broker", f"127.0.0.1:{broker.port}"),
+                ],
+                {0.15: restart(one), 0.3: restart(two), 0.5: restart(one), 0.6: restart(two)},
+            )
+            assert_nothing_wrong(summary)
+            assert (one.stop(), two.stop()) == (0, 0)
+    finally:
+        await asyncio.to_thread(broker.stop)
