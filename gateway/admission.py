@@ -79,10 +79,35 @@ class Admission:
             applicants = [await self._waiting.get()]
             while len(applicants) < MAX_LOOKUP and not self._waiting.empty():
                 applicants.append(self._waiting.get_nowait())
-            registrations = await self._look_up(applicants)
+            registrations = await self._look_up_all(applicants)
             for applicant in applicants:
-                key = (applicant.greeting.device, applicant.greeting.installation)
-                applicant.answer(decide(applicant, registrations.get(key)))
+                self._answer(applicant, registrations)
+
+    async def _look_up_all(
+        self, applicants: list[Applicant]
+    ) -> Mapping[tuple[int, int], Registration]:
+        """Look up together, or one by one where a bug of ours is in the way: it must cost only the
+        greeting that meets it, which is not admitted.
+        """
+        try:
+            return await self._look_up(applicants)
+        except Exception as error:  # noqa: BLE001 - see above
+            if len(applicants) == 1:
+                observe.greeting_failed(error)
+                return {}
+        found: dict[tuple[int, int], Registration] = {}
+        for applicant in applicants:
+            found.update(await self._look_up_all([applicant]))
+        return found
+
+    def _answer(
+        self, applicant: Applicant, registrations: Mapping[tuple[int, int], Registration]
+    ) -> None:
+        key = (applicant.greeting.device, applicant.greeting.installation)
+        try:
+            applicant.answer(decide(applicant, registrations.get(key)))
+        except Exception as error:  # noqa: BLE001 - one device's bug must not shut out the others
+            observe.greeting_failed(error)
 
     async def _look_up(self, applicants: list[Applicant]) -> Mapping[tuple[int, int], Registration]:
         wanted: dict[tuple[int, int], int] = {}

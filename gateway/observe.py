@@ -55,6 +55,11 @@ _batch_failures = Counter("gateway_batch_failures", "Transactions ended by a bug
 _callback_failures = Counter("gateway_callback_failures", "Bugs of ours after a commit")
 _sessions = Gauge("gateway_sessions", "Open sessions", ["transport"])
 _sessions_opened = Counter("gateway_sessions_opened", "Devices admitted", ["transport"])
+_sessions_closed = Counter("gateway_sessions_closed", "Connections ended", ["transport", "reason"])
+_session_failures = Counter(
+    "gateway_session_failures", "Sessions ended by a bug of ours", ["transport"]
+)
+_greeting_failures = Counter("gateway_greeting_failures", "Greetings lost to a bug of ours")
 _turned_away = Counter("gateway_turned_away", "Greetings without room", ["transport"])
 _not_admitted = Counter("gateway_not_admitted", "Greetings refused", ["transport"])
 _bad_frames = Counter("gateway_bad_frames", "Frames that are no message", ["transport", "code"])
@@ -230,12 +235,16 @@ def session_closed(
     device_id: int | None,
     peer: str,
     seconds: float,
-    counts: Mapping[str, int],
+    counts: Mapping[str, int | str],
     reason: str,
+    error: Exception | None = None,
 ) -> None:
     """A connection ended: its one line. At info for an admitted device, else at debug, because
-    anybody can open and close connections.
+    anybody can open and close connections. `reason` is one of a few words.
     """
+    _sessions_closed.labels(transport.value, reason).inc()
+    if error is not None:
+        counts = {**counts, "error": str(error)}
     write = _log.debug if device_id is None else _log.info
     write(
         "session_closed",
@@ -246,6 +255,22 @@ def session_closed(
         reason=reason,
         **counts,
     )
+
+
+def session_failed(
+    transport: Transport, device_id: int | None, peer: str, error: Exception
+) -> None:
+    """A bug of ours ended a session; the device comes again and resends what has no ack."""
+    _session_failures.labels(transport.value).inc()
+    _log.error(
+        "session_failed", transport=transport.value, device=device_id, peer=peer, exc_info=error
+    )
+
+
+def greeting_failed(error: Exception) -> None:
+    """A bug of ours cost a greeting its answer; the device greets again."""
+    _greeting_failures.inc()
+    _log.error("greeting_failed", exc_info=error)
 
 
 def turned_away(transport: Transport) -> None:

@@ -68,12 +68,16 @@ class Session:
         self._reply_is_due = False
 
     def handle(
-        self, event: Event, body: bytes, on_settled: Callable[[], None] | None = None
+        self,
+        event: Event,
+        body: bytes,
+        on_settled: Callable[[], None] | None = None,
+        on_given_up: Callable[[], None] | None = None,
     ) -> None:
         """Do what a message asks for. `body` is its frame, kept if it goes to quarantine.
 
         `on_settled` is called when everything in it is committed, at once if there is nothing to
-        commit, and never if this gateway gives up.
+        commit, and never if this gateway gives up; then `on_given_up` is called instead.
         """
         handler = HANDLERS.get(type(event))
         if handler is None:
@@ -99,7 +103,7 @@ class Session:
         )
         received_at = station.monotonic()
         parcel.on_settled = lambda parcel, verdicts: self._settled(
-            parcel, verdicts, received_at, on_settled
+            parcel, verdicts, received_at, on_settled, on_given_up
         )
         self.unsettled_items += parcel.items
         self.statistics.frames += 1
@@ -112,10 +116,13 @@ class Session:
         verdicts: list[ItemVerdict],
         received_at: float,
         on_settled: Callable[[], None] | None,
+        on_given_up: Callable[[], None] | None,
     ) -> None:
         self.unsettled_items -= parcel.items
         self.statistics.count(verdicts)
         if any(verdict.verdict not in SETTLED for verdict in verdicts):
+            if on_given_up:
+                on_given_up()
             return
         observe.parcel_settled(self.transport, self._station.monotonic() - received_at)
         self._refusals += refusals(verdicts)

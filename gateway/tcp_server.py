@@ -1,32 +1,21 @@
-"""Handsets over TCP: one `asyncio.Protocol` for each connection, no task per frame.
-
-Reading stops, and so the handset's sending does, while the batcher is full, while a device has its
-window of unacked reports under way, while its greeting is looked up, and while it does not read
-what we send. So the memory of one session is bounded by one read and its window.
+"""Listens for handsets over TCP and knows their sessions: one `asyncio.Protocol` for each
+connection (`tcp_session`), no task per frame.
 """
 
 import asyncio
-import os
-from typing import Final, cast
+from typing import Final
 
 from gateway import observe
-from gateway.admission import Admission, Admitted, Applicant
+from gateway.admission import Admission
 from gateway.batcher import Batcher
 from gateway.parcel import Transport
-from gateway.protocol import limits
-from gateway.protocol.connection import Connection, Timeouts
-from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
-from gateway.protocol.messages import BadFrame, Challenge, Hello, Message, Refusal, Welcome
-from gateway.protocol.proof import Greeting
-from gateway.protocol.state import Role, State
-from gateway.session import Session, Station
+from gateway.protocol.errors import GoodbyeReason
+from gateway.session import Station
 from gateway.settings import TcpSettings
+from gateway.tcp_session import TcpSession
 
 READ_BYTES: Final = 65_536
 """Most bytes taken in one read: four of the largest frames."""
-
-BUSY_RETRY_SECONDS: Final = 30
-"""When a device that found no room may come back; it adds jitter of its own."""
 
 RESTART_RETRY_SECONDS: Final = 5
 """When devices may come back after a shutdown: about as long as a restart takes."""
@@ -47,6 +36,7 @@ class TcpServer:
         self._open: set[TcpSession] = set()
         self._by_device: dict[int, TcpSession] = {}
         self._server: asyncio.Server | None = None
+        self._is_stopping = False
 
     async def start(self) -> tuple[str, int]:
         """Begin to listen; returns the address. Raises `OSError` when it is taken."""
@@ -62,6 +52,7 @@ class TcpServer:
 
     def stop_accepting(self) -> None:
         """Close the listener and stop reading; sessions stay open for their acks."""
+        self._is_stopping = True
         if self._server is not None:
             self._server.close()
         for session in list(self._open):
@@ -71,10 +62,10 @@ class TcpServer:
         """Say goodbye to all, and wait until the transports are closed."""
         for session in list(self._open):
             session.close(GoodbyeReason.SHUTTING_DOWN, RESTART_RETRY_SECONDS)
+        while self._open:
+            await next(iter(self._open)).closed
         if self._server is not None:
             await self._server.wait_closed()
-        while self._open:
-            await self._open.copy().pop().closed
 
     def statistics(self) -> int:
         """How many connections are open."""
@@ -82,7 +73,7 @@ class TcpServer:
 
     def has_room(self) -> bool:
         """Whether one more session fits."""
-        return len(self._open) < self.settings.max_sessions
+        return len(self._open) < self.settings.max_sessions and not self._is_stopping
 
     def opened(self, session: "TcpSession") -> None:
         """Count a connection."""
@@ -102,263 +93,3 @@ class TcpServer:
         observe.sessions_open(Transport.TCP, len(self._open))
         if device_id is not None and self._by_device.get(device_id) is session:
             del self._by_device[device_id]
-
-
-class TcpSession(asyncio.BufferedProtocol):
-    """Moves bytes and time between a socket and the pure `Connection`, and asks `Session` what to
-    do with each message.
-    """
-
-    def __init__(self, server: TcpServer) -> None:
-        self._server = server
-        self._clock = server.station.monotonic
-        settings = server.settings
-        timeouts = Timeouts(
-            greeting_seconds=settings.greeting_timeout_seconds,
-            idle_seconds=settings.idle_timeout_seconds,
-        )
-        self._connection = Connection(Role.GATEWAY, self._clock(), timeouts)
-        self._nonce = os.urandom(limits.NONCE_BYTES)
-        self._session: Session | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._reading_is_paused = False
-        self._writing_is_paused = False
-        self._waits_for_space = False
-        self._stopped_reading = False
-        self._bad_frame: BadFrame | None = None
-        self._loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = self._loop.create_future()
-
-    # Called by the event loop.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A handset, or somebody else, has connected."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._opened_at = self._clock()
-        self._connection.send(Challenge(limits.PROTOCOL_VERSION, self._nonce), self._opened_at)
-        has_room = self._server.has_room()
-        self._server.opened(self)
-        if not has_room:
-            self._turn_away()
-        self._flush()
-        self._arm_timer()
-
-    def get_buffer(self, _sizehint: int) -> memoryview:
-        """Where the loop puts the next bytes."""
-        return self._server.read_buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Bytes have come."""
-        self._connection.receive_data(self._server.read_buffer[:nbytes], self._clock())
-        self._pump()
-
-    def eof_received(self) -> None:
-        """The peer has finished; the loop closes the transport."""
-        self._connection.receive_eof()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone. What is under way is stored all the same; the resend is a
-        duplicate then.
-        """
-        if self._timer is not None:
-            self._timer.cancel()
-        self._connection.receive_eof()
-        self._server.closed(self, self._session.device_id if self._session else None)
-        self._log_end(exc)
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def pause_writing(self) -> None:
-        """The peer does not read: take no more from it that would have to be answered."""
-        self._writing_is_paused = True
-        self._update_reading()
-
-    def resume_writing(self) -> None:
-        """The peer reads again."""
-        self._writing_is_paused = False
-        self._pump()
-
-    # Called by the server.
-
-    def stop_reading(self) -> None:
-        """Shutting down: take nothing more; acks still go out."""
-        self._stopped_reading = True
-        self._update_reading()
-
-    def close(self, reason: GoodbyeReason, retry_after_seconds: int = 0) -> None:
-        """Say goodbye and close."""
-        self._connection.close(reason, self._clock(), retry_after_seconds)
-        self._flush()
-
-    # From bytes to messages.
-
-    def _pump(self) -> None:
-        """Take messages out of the connection as long as there is room for what they bring."""
-        connection = self._connection
-        while not self._is_blocked():
-            event = connection.next_event()
-            if event is None:
-                break
-            if isinstance(event, BadFrame):
-                self._note_bad_frame(event)
-            if self._session is not None:
-                self._session.handle(event, connection.body, self._resume)
-            elif isinstance(event, Hello):
-                self._apply(event)
-        self._update_reading()
-        self._flush()
-
-    def _is_blocked(self) -> bool:
-        if self._writing_is_paused or self._stopped_reading:
-            return True
-        session = self._session
-        if session is None:
-            return self._connection.state is State.ADMITTING
-        if session.unsettled_items >= self._server.settings.window_reports:
-            return True
-        if self._server.batcher.is_full:
-            if not self._waits_for_space:
-                self._waits_for_space = True
-                self._server.batcher.when_space(self._space)
-            return True
-        return False
-
-    def _space(self) -> None:
-        self._waits_for_space = False
-        self._pump()
-
-    def _resume(self) -> None:
-        """A frame was settled, so the window may have room again."""
-        if self._reading_is_paused:
-            self._server.station.call_soon(self._pump)
-
-    def _update_reading(self) -> None:
-        blocked = self._is_blocked()
-        if blocked == self._reading_is_paused or self._transport.is_closing():
-            return
-        self._reading_is_paused = blocked
-        if blocked:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def _note_bad_frame(self, bad: BadFrame) -> None:
-        """Count each; log the first of a session."""
-        observe.bad_frame(Transport.TCP, bad.code)
-        if self._bad_frame is None:
-            self._bad_frame = bad
-            observe.first_bad_frame(self._peer(), self._device_id(), bad)
-
-    # The greeting.
-
-    def _apply(self, hello: Hello) -> None:
-        greeting = Greeting(self._nonce, hello.nonce, hello.device, hello.installation)
-        applicant = Applicant(
-            greeting,
-            hello.settled_through,
-            hello.proof,
-            lambda admitted: self._answer(hello, admitted),
-        )
-        if not self._server.admission.apply(applicant):
-            self._turn_away()
-
-    def _answer(self, hello: Hello, admitted: Admitted | None) -> None:
-        if self._connection.state is not State.ADMITTING:
-            return
-        now = self._clock()
-        if admitted is None:
-            observe.not_admitted(Transport.TCP, hello.device, self._peer())
-            self._connection.send(Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER), now)
-            self.close(GoodbyeReason.NOT_ADMITTED)
-            return
-        self._session = Session(
-            self._server.station,
-            hello.device,
-            hello.installation,
-            Transport.TCP,
-            settled_through=admitted.settled_through,
-            send=self._send,
-        )
-        self._server.admitted(self, hello.device)
-        self._connection.send(self._welcome(admitted), now)
-        observe.session_opened(Transport.TCP, hello.device, self._peer())
-        self._pump()
-
-    def _welcome(self, admitted: Admitted) -> Welcome:
-        settings, station = self._server.settings, self._server.station
-        return Welcome(
-            version=limits.PROTOCOL_VERSION,
-            proof=admitted.gateway_proof,
-            server_time=int(station.unix_time()),
-            settled_through=admitted.settled_through,
-            heartbeat_seconds=settings.heartbeat_seconds,
-            window_reports=settings.window_reports,
-            edition=station.tables.current,
-            refused=admitted.refused,
-        )
-
-    def _turn_away(self) -> None:
-        observe.turned_away(Transport.TCP)
-        busy = Refusal(RefusalCode.BUSY, Resend.LATER, retry_after_seconds=BUSY_RETRY_SECONDS)
-        self._connection.send(busy, self._clock())
-        self.close(GoodbyeReason.NORMAL, BUSY_RETRY_SECONDS)
-
-    # From messages to bytes.
-
-    def _send(self, messages: list[Message]) -> None:
-        if self._connection.state is not State.READY:
-            return
-        now = self._clock()
-        for message in messages:
-            self._connection.send(message, now)
-        self._flush()
-
-    def _flush(self) -> None:
-        data = self._connection.data_to_send()
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
-        if self._connection.state is State.CLOSED:
-            self._transport.close()
-
-    # Time.
-
-    def _arm_timer(self) -> None:
-        deadline = self._connection.next_deadline()
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._deadline)
-
-    def _deadline(self) -> None:
-        """Ring the connection, unless it is silent only because we do not read from it."""
-        if self._writing_is_paused:
-            self._transport.abort()
-            return
-        now = self._clock()
-        if self._reading_is_paused and self._session is not None:
-            self._timer = self._loop.call_at(
-                now + self._connection.timeouts.idle_seconds, self._deadline
-            )
-            return
-        self._connection.handle_deadline(now)
-        self._flush()
-        self._arm_timer()
-
-    # For the log.
-
-    def _peer(self) -> str:
-        address = self._transport.get_extra_info("peername")
-        return f"{address[0]}:{address[1]}" if address else "unknown"
-
-    def _device_id(self) -> int | None:
-        return self._session.device_id if self._session else None
-
-    def _log_end(self, error: Exception | None) -> None:
-        goodbye = self._connection.goodbye
-        reason = GoodbyeReason(goodbye.reason).name.lower() if goodbye else str(error or "cut")
-        observe.session_closed(
-            Transport.TCP,
-            device_id=self._device_id(),
-            peer=self._peer(),
-            seconds=self._clock() - self._opened_at,
-            counts=self._session.statistics.counts() if self._session else {},
-            reason=reason,
-        )

@@ -1,0 +1,380 @@
+"""One connection of a handset: moves bytes and time between a socket and the pure `Connection`.
+
+Reading stops, and so the handset's sending does, while the batcher is full, while a device has its
+window of unacked reports under way, while its greeting is looked up, and while it does not read
+what we send. So the memory of one session is bounded by one read and its window.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, Protocol, cast
+
+from gateway import observe
+from gateway.admission import Admission, Admitted, Applicant
+from gateway.batcher import Batcher
+from gateway.parcel import Transport
+from gateway.protocol import limits
+from gateway.protocol.connection import Connection, Timeouts
+from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
+from gateway.protocol.messages import BadFrame, Challenge, Hello, Message, Refusal, Welcome
+from gateway.protocol.proof import Greeting
+from gateway.protocol.state import Role, State
+from gateway.session import Session, Station
+from gateway.settings import TcpSettings
+
+BUSY_RETRY_SECONDS: Final = 30
+"""When a device that found no room may come back; it adds jitter of its own."""
+
+CLOSE_WITHIN_SECONDS: Final = 5.0
+"""How long a peer may take to read our last words. Then the connection is cut: one that does not
+read must not hold up a shutdown."""
+
+P = ParamSpec("P")
+
+
+class Server(Protocol):
+    """What a session asks of the server that it belongs to."""
+
+    settings: TcpSettings
+    station: Station
+    admission: Admission
+    batcher: Batcher
+    read_buffer: memoryview
+    """Shared by all sessions: each takes its bytes out before the next one reads."""
+
+    def has_room(self) -> bool:
+        """Whether one more session fits."""
+        ...
+
+    def opened(self, session: "TcpSession") -> None:
+        """Count a connection."""
+        ...
+
+    def admitted(self, session: "TcpSession", device_id: int) -> None:
+        """Register a session for its device; an older one of the same device ends."""
+        ...
+
+    def closed(self, session: "TcpSession", device_id: int | None) -> None:
+        """Forget a connection."""
+        ...
+
+
+def costs_only_its_session(
+    method: Callable[Concatenate["TcpSession", P], None],
+) -> Callable[Concatenate["TcpSession", P], None]:
+    """A bug of ours in what handles one session ends that session, visibly, and no other."""
+
+    @wraps(method)
+    def guarded(session: "TcpSession", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(session, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the others
+            session.fail(error)
+
+    return guarded
+
+
+class TcpSession(asyncio.BufferedProtocol):
+    """Moves bytes and time between a socket and the pure `Connection`, and asks `Session` what to
+    do with each message.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._clock = server.station.monotonic
+        settings = server.settings
+        timeouts = Timeouts(
+            greeting_seconds=settings.greeting_timeout_seconds,
+            idle_seconds=settings.idle_timeout_seconds,
+        )
+        self._connection = Connection(Role.GATEWAY, self._clock(), timeouts)
+        self._nonce = os.urandom(limits.NONCE_BYTES)
+        self._session: Session | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading_is_paused = False
+        self._writing_paused_at: float | None = None
+        self._waits_for_space = False
+        self._stopped_reading = False
+        self._bad_frame: BadFrame | None = None
+        self._cut_because: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A handset, or somebody else, has connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._opened_at = self._clock()
+        self._connection.send(Challenge(limits.PROTOCOL_VERSION, self._nonce), self._opened_at)
+        has_room = self._server.has_room()
+        self._server.opened(self)
+        if not has_room:
+            self._turn_away()
+        self._flush()
+        self._arm_timer()
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the loop puts the next bytes."""
+        return self._server.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come."""
+        self._connection.receive_data(self._server.read_buffer[:nbytes], self._clock())
+        self._pump()
+
+    def eof_received(self) -> None:
+        """The peer has finished."""
+        self._connection.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone. What is under way is stored all the same; the resend is a
+        duplicate then.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        self._connection.receive_eof()
+        self._server.closed(self, self._device_id())
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._log_end(exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not read: take no more from it that would have to be answered."""
+        self._writing_paused_at = self._clock()
+        self._update_reading()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._writing_paused_at = None
+        self._pump()
+
+    # Called by the server.
+
+    def stop_reading(self) -> None:
+        """Shutting down: take nothing more; acks still go out."""
+        self._stopped_reading = True
+        self._update_reading()
+
+    @costs_only_its_session
+    def close(self, reason: GoodbyeReason, retry_after_seconds: int = 0) -> None:
+        """Say goodbye and close."""
+        self._connection.close(reason, self._clock(), retry_after_seconds)
+        self._flush()
+
+    def fail(self, error: Exception) -> None:
+        """Cut the connection after a bug of ours: the device resends what it has no ack for."""
+        observe.session_failed(Transport.TCP, self._device_id(), self._peer(), error)
+        self._cut("failed")
+
+    # From bytes to messages.
+
+    @costs_only_its_session
+    def _pump(self) -> None:
+        """Take messages out of the connection as long as there is room for what they bring."""
+        connection = self._connection
+        while not self._is_blocked():
+            event = connection.next_event()
+            if event is None:
+                break
+            if isinstance(event, BadFrame):
+                self._note_bad_frame(event)
+            if self._session is not None:
+                self._session.handle(event, connection.body, self._resume, self._resume)
+            elif isinstance(event, Hello):
+                self._apply(event)
+        self._update_reading()
+        self._flush()
+
+    def _is_blocked(self) -> bool:
+        if self._connection.state is State.CLOSED:
+            return False
+        if self._writing_paused_at is not None or self._stopped_reading:
+            return True
+        session = self._session
+        if session is None:
+            return self._connection.state is State.ADMITTING
+        if session.unsettled_items >= self._server.settings.window_reports:
+            return True
+        if self._server.batcher.is_full:
+            if not self._waits_for_space:
+                self._waits_for_space = True
+                self._server.batcher.when_space(self._space)
+            return True
+        return False
+
+    def _space(self) -> None:
+        self._waits_for_space = False
+        self._pump()
+
+    def _resume(self) -> None:
+        """A frame was settled or given up, so the window may have room again."""
+        if self._reading_is_paused:
+            self._server.station.call_soon(self._pump)
+
+    def _update_reading(self) -> None:
+        blocked = self._is_blocked()
+        if blocked == self._reading_is_paused or self._transport.is_closing():
+            return
+        self._reading_is_paused = blocked
+        if blocked:
+            self._transport.pause_reading()
+        else:
+            # The peer could not be heard until now: its silence begins anew.
+            self._connection.receive_data(b"", self._clock())
+            self._transport.resume_reading()
+
+    def _note_bad_frame(self, bad: BadFrame) -> None:
+        """Count each; log the first of a session."""
+        observe.bad_frame(Transport.TCP, bad.code)
+        if self._bad_frame is None:
+            self._bad_frame = bad
+            observe.first_bad_frame(self._peer(), self._device_id(), bad)
+
+    # The greeting.
+
+    def _apply(self, hello: Hello) -> None:
+        greeting = Greeting(self._nonce, hello.nonce, hello.device, hello.installation)
+        applicant = Applicant(
+            greeting,
+            hello.settled_through,
+            hello.proof,
+            lambda admitted: self._answer(hello, admitted),
+        )
+        if not self._server.admission.apply(applicant):
+            self._turn_away()
+
+    @costs_only_its_session
+    def _answer(self, hello: Hello, admitted: Admitted | None) -> None:
+        if self._connection.state is not State.ADMITTING:
+            return
+        now = self._clock()
+        if admitted is None:
+            observe.not_admitted(Transport.TCP, hello.device, self._peer())
+            self._connection.send(Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER), now)
+            self.close(GoodbyeReason.NOT_ADMITTED)
+            return
+        self._session = Session(
+            self._server.station,
+            hello.device,
+            hello.installation,
+            Transport.TCP,
+            settled_through=admitted.settled_through,
+            send=self._send,
+        )
+        self._server.admitted(self, hello.device)
+        self._connection.send(self._welcome(admitted), now)
+        observe.session_opened(Transport.TCP, hello.device, self._peer())
+        self._arm_timer()
+        self._pump()
+
+    def _welcome(self, admitted: Admitted) -> Welcome:
+        settings, station = self._server.settings, self._server.station
+        return Welcome(
+            version=limits.PROTOCOL_VERSION,
+            proof=admitted.gateway_proof,
+            server_time=int(station.unix_time()),
+            settled_through=admitted.settled_through,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            window_reports=settings.window_reports,
+            edition=station.tables.current,
+            refused=admitted.refused,
+        )
+
+    def _turn_away(self) -> None:
+        observe.turned_away(Transport.TCP)
+        busy = Refusal(RefusalCode.BUSY, Resend.LATER, retry_after_seconds=BUSY_RETRY_SECONDS)
+        self._connection.send(busy, self._clock())
+        self.close(GoodbyeReason.NORMAL, BUSY_RETRY_SECONDS)
+
+    # From messages to bytes.
+
+    @costs_only_its_session
+    def _send(self, messages: list[Message]) -> None:
+        if self._connection.state is not State.READY:
+            return
+        now = self._clock()
+        for message in messages:
+            self._connection.send(message, now)
+        self._flush()
+
+    def _flush(self) -> None:
+        data = self._connection.data_to_send()
+        if self._transport.is_closing():
+            return
+        if data:
+            self._transport.write(data)
+        if self._connection.state is State.CLOSED:
+            self._transport.close()
+            self._ring_at(self._clock() + CLOSE_WITHIN_SECONDS)
+
+    def _cut(self, because: str) -> None:
+        """Close without waiting for what is not sent yet."""
+        self._cut_because = because
+        self._connection.receive_eof()
+        self._transport.abort()
+
+    # Time.
+
+    def _arm_timer(self) -> None:
+        deadline = self._connection.next_deadline()
+        if deadline is not None:
+            self._ring_at(deadline)
+
+    def _ring_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._deadline)
+
+    @costs_only_its_session
+    def _deadline(self) -> None:
+        """Give up a peer that does not read; ring the connection, unless it is silent only because
+        we do not read from it.
+        """
+        now, idle_seconds = self._clock(), self._connection.timeouts.idle_seconds
+        if self._transport.is_closing():
+            self._cut("unread")
+        elif self._writing_paused_at is not None:
+            if now - self._writing_paused_at >= idle_seconds:
+                self._cut("unread")
+            else:
+                self._ring_at(self._writing_paused_at + idle_seconds)
+        elif self._reading_is_paused and self._session is not None:
+            self._ring_at(now + idle_seconds)
+        else:
+            self._connection.handle_deadline(now)
+            self._flush()
+            self._arm_timer()
+
+    # For the log.
+
+    def _peer(self) -> str:
+        address = self._transport.get_extra_info("peername")
+        return f"{address[0]}:{address[1]}" if address else "unknown"
+
+    def _device_id(self) -> int | None:
+        return self._session.device_id if self._session else None
+
+    def _log_end(self, error: Exception | None) -> None:
+        observe.session_closed(
+            Transport.TCP,
+            device_id=self._device_id(),
+            peer=self._peer(),
+            seconds=self._clock() - self._opened_at,
+            counts=self._session.statistics.counts() if self._session else {},
+            reason=self._end_reason(),
+            error=error,
+        )
+
+    def _end_reason(self) -> str:
+        """One of a few words: a goodbye's reason, or how it ended without one."""
+        goodbye = self._connection.goodbye
+        if self._cut_because is not None or goodbye is None:
+            return self._cut_because or "cut"
+        try:
+            return GoodbyeReason(goodbye.reason).name.lower()
+        except ValueError:
+            return "unknown"
