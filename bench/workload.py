@@ -7,7 +7,7 @@ reports of each device, so that every part stores a subset of the same rows.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
@@ -45,21 +45,32 @@ class Handset(msgspec.Struct, frozen=True):
 
 
 def make_fleet(total: int, seed: int) -> list[Handset]:
-    """The scenario's inspectors who report anything, with secrets that follow from the seed."""
+    """The scenario's devices, with secrets that follow from the seed and reports dealt out evenly.
+
+    In the scenario some inspectors report ten times as much as others. Where each device waits for
+    every ack, the most diligent would go on alone long after the others, and the figure would say
+    how long one device waits and not how much the gateway takes. So the rows stay as they are, and
+    in their order, but each device gets the same number, numbered from 1.
+    """
     scenario = longgang_q1(seed, reports=total, transport="tcp")
+    inspectors = scenario.fleet.inspectors
+    rows = chain.from_iterable(map(scenario.reports_of, inspectors))
     fleet = []
-    for inspector in scenario.fleet.inspectors:
+    for inspector, quota in zip(inspectors, _quotas([1] * len(inspectors), total), strict=True):
         digest = hashlib.sha256(f"bench/{seed}/{inspector.device_id}".encode()).digest()
         installation = int.from_bytes(digest[:4], "big") >> (32 - INSTALLATION_BITS)
-        reports = list(scenario.reports_of(inspector))
-        if reports:
-            fleet.append(Handset(inspector.device_id, installation, digest[16:], reports))
-    return fleet
+        reports = [
+            msgspec.structs.replace(row, sequence=sequence)
+            for sequence, row in enumerate(islice(rows, quota), start=1)
+        ]
+        fleet.append(Handset(inspector.device_id, installation, digest[16:], reports))
+    return [handset for handset in fleet if handset.reports]
 
 
 def share(fleet: Sequence[Handset], total: int) -> list[Handset]:
     """The first reports of each device, so many that the sum is `total` or all there are."""
-    quotas = _quotas([len(handset.reports) for handset in fleet], total)
+    sizes = [len(handset.reports) for handset in fleet]
+    quotas = _quotas(sizes, min(total, sum(sizes)))
     return [
         msgspec.structs.replace(handset, reports=handset.reports[:quota])
         for handset, quota in zip(fleet, quotas, strict=True)
@@ -68,10 +79,8 @@ def share(fleet: Sequence[Handset], total: int) -> list[Handset]:
 
 
 def _quotas(sizes: Sequence[int], total: int) -> list[int]:
-    """Parts of `sizes` in proportion, that sum up to `total` exactly."""
+    """Shares of `total` in proportion to `sizes`, that sum up to it exactly."""
     whole = sum(sizes)
-    if total >= whole:
-        return list(sizes)
     quotas, seen, given = [], 0, 0
     for size in sizes:
         seen += size
