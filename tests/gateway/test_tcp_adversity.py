@@ -13,24 +13,18 @@ from structlog.testing import capture_logs
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.limits import MAX_BAD_FRAMES, MAX_FRAME_BYTES
-from gateway.protocol.messages import Ack, Goodbye, Pong, Refusal, WireReport, encode
-from gateway.protocol.wire_report import pack_report
-from tests.helpers.builders import EDITION_2007, build_report
+from gateway.protocol.messages import Ack, Goodbye, Pong, Refusal, encode
 from tests.helpers.device_client import DeviceClient, connect, greeted
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.metrics import TCP, LedgerOfMetrics, grown
 from tests.helpers.tcp_gateway import TcpGateway, tcp_gateway
+from tests.helpers.wire import wire
 
 pytestmark = pytest.mark.asyncio
 
 GOOD = 1
 """The device that behaves."""
 BAD = 2
-
-
-def wire(sequence: int, **changes: Any) -> WireReport:
-    """A valid report on the wire."""
-    return pack_report(build_report(sequence=sequence, **changes), EDITION_2007)
 
 
 def framed(*fields: object) -> bytes:
@@ -73,7 +67,7 @@ def logged(logs: list[Any], event: str) -> list[Any]:
     return [line for line in logs if line["event"] == event]
 
 
-HTTP = b"GET /metrics HTTP/1.1\r\nHost: gateway.example:7440\r\nUser-Agent: Mozilla/5.0 (X11)\r\n\r\n"
+HTTP = b"GET /metrics HTTP/1.1\r\nHost: gateway.example:7440\r\nUser-Agent: Mozilla/5.0\r\n\r\n"
 TLS = bytes.fromhex("160301") + (240).to_bytes(2, "big") + bytes(range(240))
 
 NONSENSE = {

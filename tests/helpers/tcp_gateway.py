@@ -16,6 +16,7 @@ from gateway.session import Station
 from gateway.settings import TcpSettings
 from gateway.store_errors import StoreUnavailableError
 from gateway.tcp_server import TcpServer
+from gateway.tcp_session import TcpSession
 from tests.helpers.builders import NOW, TABLES
 from tests.helpers.device_client import ANSWER_WITHIN_SECONDS, secret_of
 from tests.helpers.memory_store import MemoryStore
@@ -63,6 +64,7 @@ class TcpGateway:
 
     def __init__(self, store: Store, batch: BatchLimits, settings: TcpSettings) -> None:
         loop = asyncio.get_running_loop()
+        self._seconds_ahead = 0.0
         self.registry = MemoryRegistry()
         self.batcher = Batcher(store, batch, monotonic=loop.time)
         self.admission = Admission(self.registry)
@@ -71,7 +73,7 @@ class TcpGateway:
             offer=self.batcher.offer,
             refused=observe.refused,
             unix_time=lambda: float(NOW),
-            monotonic=loop.time,
+            monotonic=lambda: loop.time() + self._seconds_ahead,
             call_soon=loop.call_soon,
         )
         self.server = TcpServer(settings, self.station, self.admission, self.batcher)
@@ -81,6 +83,16 @@ class TcpGateway:
     def sessions(self) -> int:
         """How many connections are open."""
         return self.server.statistics()
+
+    def session_of(self, device: int) -> TcpSession:
+        """The server's side of an admitted device's connection."""
+        return self.server._by_device[device]
+
+    def let_time_pass(self, seconds: float) -> None:
+        """Move the clock of the sessions on and ring the timer of each, as their loop would."""
+        self._seconds_ahead += seconds
+        for session in list(self.server._open):
+            session._deadline()
 
     async def until_sessions(self, count: int) -> None:
         """Wait until so many connections are open."""
@@ -112,3 +124,8 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
         while not condition():  # noqa: ASYNC110 -- the conditions are facts of other processes
             await asyncio.sleep(0.002)
+
+
+def reads(session: TcpSession) -> bool:
+    """Whether the session takes bytes from its socket now."""
+    return bool(session._transport.is_reading())
