@@ -4,101 +4,27 @@ import math
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, NoReturn
 
 import click
-import psycopg
-import trio
-from rich.console import Console
 
-from device_sim.credentials import FleetFileError, read_fleet, write_fleet
-from device_sim.edition import edition
+from device_sim.credentials import Credential, FleetFileError, read_fleet, write_fleet
 from device_sim.faults import ALL_FAULTS, NO_FAULTS
 from device_sim.fleet import TransportChoice
 from device_sim.links import LINK_NAMES, link_profile
 from device_sim.mqtt_codec import MqttVersion
 from device_sim.mqtt_link import Dialect
+from device_sim.options import AddressType, SpeedType, scenario_options
 from device_sim.outbox import Outbox, OutboxMismatchError
-from device_sim.pace import MAX_SPEED
-from device_sim.progress import display
-from device_sim.runtime import Address, Outcome, Plan, run_fleet
-from device_sim.scenario import EDITION, Scenario, longgang_q1
-from device_sim.summary import print_summary, summarise, with_comparison, write_json
-from device_sim.tally import Tally
-from device_sim.verify import Comparison, compare, stored_rows
+from device_sim.play import EXIT_UNFINISHED, PlayError, play
+from device_sim.runtime import Address, Plan
+from device_sim.scenario import Scenario, longgang_q1
 
-EXIT_DIFFERENT: Final = 1
-"""Something is refused, missing, extra or altered."""
 EXIT_USAGE: Final = 2
-EXIT_UNFINISHED: Final = 3
-"""Timed out, interrupted, not admitted, or the database could not be read."""
+"""The command line, the fleet file or the state file is wrong; nothing was sent."""
 
-DEFAULT_SEED: Final = 2008
 _DIALECTS: Final = {"auto": None, "5": MqttVersion.V5, "3.1.1": MqttVersion.V311}
-_FAILURES_TOLD: Final = 5
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class _Speed(click.ParamType[float]):
-    name = "speed"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if value == "max":
-            return MAX_SPEED
-        try:
-            speed = float(value)
-        except ValueError:
-            speed = math.nan
-        if not (speed > 0 and math.isfinite(speed)):
-            self.fail(f"{value!r} is neither max nor a number above zero", param, ctx)
-        return speed
-
-
-class _Address(click.ParamType[Address]):
-    name = "host:port"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Address:
-        host, _, port = str(value).rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            self.fail(f"{value!r} is not HOST:PORT", param, ctx)
-        return host.strip("[]"), int(port)
-
-
-def _scenario_options(command: Command) -> Command:
-    """The options that say what the scenario is; both commands must be given the same."""
-    options = (
-        click.option(
-            "--scenario", type=click.Choice(["longgang-q1"]), default="longgang-q1",
-            show_default=True, help="What is played: the first quarter of 2008 in Longgang.",
-        ),
-        click.option(
-            "--devices", type=click.IntRange(min=2), metavar="N",
-            help="Inspectors, each with a handset.  [default: the published 773]",
-        ),
-        click.option(
-            "--reports", type=click.IntRange(min=0), metavar="N",
-            help="Reports of all together.  [default: the published 265,735]",
-        ),
-        click.option(
-            "--transport", type=click.Choice(["tcp", "mqtt", "mixed"]), default="mixed",
-            show_default=True, help="mixed: every other handset speaks MQTT.",
-        ),
-        click.option(
-            "--seed", type=int, default=DEFAULT_SEED, show_default=True,
-            help="Of everything that chance decides: reports, faults, numbers.",
-        ),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,11 +45,13 @@ def main() -> None:
 
 
 @main.command()
-@_scenario_options
+@scenario_options
 @click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; an old one is replaced.",
-)  # fmt: skip
+)
 def fleet(
     scenario: str,
     devices: int | None,
@@ -142,7 +70,7 @@ def fleet(
 
 
 @main.command()
-@_scenario_options
+@scenario_options
 @click.option(
     "--fleet",
     "fleet_file",
@@ -152,7 +80,7 @@ def fleet(
 )
 @click.option(
     "--gateway",
-    type=_Address(),
+    type=AddressType(),
     default="127.0.0.1:7440",
     show_default=True,
     metavar="HOST:PORT",
@@ -160,7 +88,7 @@ def fleet(
 )
 @click.option(
     "--broker",
-    type=_Address(),
+    type=AddressType(),
     default="127.0.0.1:1883",
     show_default=True,
     metavar="HOST:PORT",
@@ -175,7 +103,7 @@ def fleet(
 )
 @click.option(
     "--speed",
-    type=_Speed(),
+    type=SpeedType(),
     default="max",
     show_default=True,
     metavar="max|N",
@@ -210,9 +138,13 @@ def fleet(
     help="Write the summary there.",
 )
 @click.option(
-    "--timeout", "timeout_seconds", type=click.FloatRange(min=0, min_open=True),
-    default=math.inf, metavar="SECONDS", help="Give up after this.  [default: never]",
-)  # fmt: skip
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=math.inf,
+    metavar="SECONDS",
+    help="Give up after this.  [default: never]",
+)
 def run(
     scenario: str,
     devices: int | None,
@@ -234,15 +166,7 @@ def run(
 ) -> None:
     """Let the fleet report, until everything is acked."""
     played = _scenario(scenario, devices, reports, transport, seed)
-    try:
-        credentials = read_fleet(fleet_file)
-    except FleetFileError as error:
-        _fail(str(error), EXIT_USAGE)
-    absent = [device for device in played.fleet.device_ids if device not in credentials]
-    if absent:
-        text = f"{fleet_file} lacks {len(absent)} devices of this scenario, {absent[0]} first"
-        _fail(f"{text}: make it with the same --devices", EXIT_USAGE)
-    dialect = _DIALECTS[mqtt_version]
+    credentials = _credentials(fleet_file, played)
     plan = Plan(
         scenario=played,
         credentials=credentials,
@@ -251,7 +175,7 @@ def run(
         profile=link_profile(link),
         speed=speed,
         rates=NO_FAULTS if no_faults else ALL_FAULTS,
-        dialect=Dialect(dialect),
+        dialect=Dialect(_DIALECTS[mqtt_version]),
     )
     identity = {
         "scenario": scenario,
@@ -262,68 +186,12 @@ def run(
     with tempfile.TemporaryDirectory(prefix="device-sim-") as directory:
         outbox = _open_outbox(state_file or Path(directory) / "outbox.sqlite", identity)
         try:
-            code = _play(plan, outbox, dsn, json_file, timeout_seconds)
+            code = play(plan, outbox, dsn, json_file, timeout_seconds)
+        except PlayError as error:
+            _fail(str(error), EXIT_UNFINISHED)
         finally:
             outbox.close()
     sys.exit(code)
-
-
-def _play(
-    plan: Plan, outbox: Outbox, dsn: str | None, json_file: Path | None, timeout_seconds: float
-) -> int:
-    """Run, verify, tell; returns the exit code."""
-    console, tally, expected = Console(stderr=True), Tally(), plan.scenario.total
-    shown = display(console, tally, expected, len(plan.scenario.fleet.inspectors))
-    began = monotonic()
-    shown.start()
-    try:
-        outcome = trio.run(
-            run_fleet, plan, outbox, tally, shown.show, shown.every_seconds, timeout_seconds
-        )
-    finally:
-        shown.stop()
-    totals = outbox.totals()
-    summary = summarise(outcome, tally, totals, expected, monotonic() - began)
-    comparison = None
-    # What was interrupted is not compared: what is under way would be told as missing.
-    if dsn is not None and outcome is not Outcome.INTERRUPTED:
-        comparison = _verify(plan, outbox, dsn)
-        summary = with_comparison(summary, comparison)
-    print_summary(console, summary)
-    if json_file is not None:
-        try:
-            write_json(json_file, summary)
-        except OSError as error:
-            _fail(f"{json_file}: {error.strerror}", EXIT_UNFINISHED)
-    _tell(console, tally, comparison)
-    return _exit_code(outcome, tally, complete=totals.acked == expected, comparison=comparison)
-
-
-def _verify(plan: Plan, outbox: Outbox, dsn: str) -> Comparison:
-    try:
-        rows = stored_rows(dsn, plan.scenario.fleet.device_ids)
-        return compare(outbox.entries(), rows, edition(EDITION))
-    except psycopg.Error as error:
-        _fail(f"--verify: {str(error).strip()}", EXIT_UNFINISHED)
-
-
-def _tell(console: Console, tally: Tally, comparison: Comparison | None) -> None:
-    """Name the first few things that went wrong."""
-    for device, reason in list(tally.failures.items())[:_FAILURES_TOLD]:
-        console.print(f"device {device} gave up: {reason}", style="red", highlight=False)
-    if comparison is not None:
-        for kind, examples in comparison.examples.items():
-            for example in examples:
-                console.print(f"{kind}: {example}", style="red", highlight=False, markup=False)
-
-
-def _exit_code(
-    outcome: Outcome, tally: Tally, *, complete: bool, comparison: Comparison | None
-) -> int:
-    if outcome is not Outcome.COMPLETE or tally.failures:
-        return EXIT_UNFINISHED
-    is_clean = comparison is None or comparison.is_clean
-    return 0 if complete and is_clean else EXIT_DIFFERENT
 
 
 def _scenario(
@@ -334,6 +202,19 @@ def _scenario(
         return longgang_q1(seed, devices, reports, transport)
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
+
+
+def _credentials(path: Path, scenario: Scenario) -> dict[int, Credential]:
+    """Of every device of the scenario."""
+    try:
+        credentials = read_fleet(path)
+    except FleetFileError as error:
+        _fail(str(error), EXIT_USAGE)
+    absent = [device for device in scenario.fleet.device_ids if device not in credentials]
+    if absent:
+        text = f"{path} lacks {len(absent)} devices of this scenario, {absent[0]} first"
+        _fail(f"{text}: make it with the same --devices", EXIT_USAGE)
+    return credentials
 
 
 def _open_outbox(path: Path, identity: dict[str, str]) -> Outbox:

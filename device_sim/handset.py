@@ -14,13 +14,10 @@ from typing import Final
 
 import msgspec
 
+from device_sim.backlog import BacklogRun
 from gateway.protocol.acks import covered
 from gateway.protocol.errors import RefusalCode, Resend
-from gateway.protocol.limits import (
-    MAX_BACKLOG_REPORTS,
-    MAX_FRAME_BYTES,
-    REPLY_TIMEOUT_SECONDS,
-)
+from gateway.protocol.limits import REPLY_TIMEOUT_SECONDS
 from gateway.protocol.messages import Ack, Refusal, Welcome
 from gateway.protocol.report import Report, Urgency
 
@@ -33,9 +30,6 @@ MIN_RETRY_SECONDS: Final = 1
 
 FRESH_REPORTS: Final = 48
 """Fresh reports in memory up to which a handset asks for more."""
-
-_COLUMN_BYTES: Final = 52
-"""Most bytes of one report in a backlog beside its text, each field in its widest form."""
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -208,14 +202,14 @@ class Handset:
         return self._barrier is None or fresh.sequence < self._barrier
 
     def _run_again(self) -> list[Report]:
-        run = _Run(self._most_in_backlog)
+        run = BacklogRun(self._most_in_backlog)
         while self._again and run.takes(self._again[0]):
             run.add(self._again.popleft())
         return run.reports
 
     def _run_of_fresh(self) -> list[Report]:
         first = self._fresh.popleft()
-        run = _Run(self._most_in_backlog if first.offline else 1)
+        run = BacklogRun(self._most_in_backlog if first.offline else 1)
         run.add(first.report)
         while (
             self._fresh
@@ -345,35 +339,6 @@ class Handset:
             moves.append((item.report.sequence, report.sequence))
             self.add(report, offline=item.offline)
         return moves
-
-
-class _Run:
-    """Reports with consecutive numbers of one edition that fit into one backlog."""
-
-    def __init__(self, most: int) -> None:
-        self.reports: list[Report] = []
-        self._most = max(1, min(most, MAX_BACKLOG_REPORTS))
-        self._bytes = 0
-
-    def takes(self, report: Report) -> bool:
-        if not self.reports:
-            return True
-        last = self.reports[-1]
-        return (
-            len(self.reports) < self._most
-            and report.sequence == last.sequence + 1
-            and report.edition == last.edition
-            and self._bytes + _most_bytes(report) <= MAX_FRAME_BYTES
-        )
-
-    def add(self, report: Report) -> None:
-        self.reports.append(report)
-        self._bytes += _most_bytes(report)
-
-
-def _most_bytes(report: Report) -> int:
-    """An upper bound: no text form is longer than UTF-8."""
-    return _COLUMN_BYTES + len(report.description.encode())
 
 
 def _in_order(reports: deque[Report]) -> deque[Report]:
