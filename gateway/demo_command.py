@@ -62,7 +62,9 @@ async def _run(options: Options, *, once: bool, json_file: Path | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with servers(options, lambda step: console.print(f"… {step}")) as running:
-        console.print(f"metrics {running.http}/metrics   health {running.http}/readyz")
+        console.print(
+            f"metrics {running.http}/metrics   health {running.http}/readyz", soft_wrap=True
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         started = time.monotonic()
@@ -198,14 +200,15 @@ def _show(result: Result, figures: Mapping[str, Any]) -> None:
     ledger.add_row(*(f"{number:,}" for number in result.ledger.values()))
     console.print(ledger)
     wrong = {name: figures[name] for name in ("missing", "extra", "altered")}
-    console.print("sent against stored, row by row:", wrong)
+    console.print("sent against stored, row by row:", wrong, soft_wrap=True)
     ack = figures["ack_ms"]
     console.print(
         f"{figures['reports_sent']:,} reports in {figures['transmissions']:,} transmissions,"
         f" {figures['seconds']:,} s, {figures['reports_per_second']:,} reports/s;"
         f" ack p50 {ack['p50']} ms, p95 {ack['p95']} ms, p99 {ack['p99']} ms;"
         f" bytes per report up {figures['bytes_up_per_report']},"
-        f" down {figures['bytes_down_per_report']}"
+        f" down {figures['bytes_down_per_report']}",
+        soft_wrap=True,
     )
 
 
@@ -215,5 +218,6 @@ def _say_what_is_up(console: Console, running: Servers) -> None:
         f"  metrics   {running.http}/metrics\n"
         f"  health    {running.http}/healthz  {running.http}/readyz\n"
         f"  database  {running.dsn}\n"
-        f"  handsets  TCP {running.gateway}, MQTT {running.broker}"
+        f"  handsets  TCP {running.gateway}, MQTT {running.broker}",
+        soft_wrap=True,
     )
