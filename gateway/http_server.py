@@ -41,4 +41,4 @@ async def start_http_server(settings: HttpSettings, checks: Checks) -> tuple[web
         await runner.cleanup()
         raise
     host, port, *_ = runner.addresses[0]
-    return runner, f"http://{host}:{port}"
+    return runner, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -190,7 +190,7 @@ def refusals(verdicts: list[ItemVerdict]) -> Iterator[Refusal]:
             continue
         item_code = item.code or RefusalCode.UNSTORABLE
         sequence = item.sequence or 0
-        continues = sequence and sequence == first + count and item_code == code
+        continues = first and sequence == first + count and item_code == code
         if count and continues and count < MAX_BACKLOG_REPORTS:
             count += 1
             continue
