@@ -42,44 +42,6 @@ MAX_ACK_PENDING = 4_096
 what is under way: most of a second's worth at the 5,000 messages/s that aiomqtt receives, and less
 than the gateway's own bound (`mqtt.max_pending_messages`), at which it would leave the broker."""
 
-ACK_WAIT_S` after it was delivered, not as soon as
-  the client is back;
-- a message that a client may not publish is acknowledged and dropped;
-- a filter that a client may not read is refused in the SUBACK.
-
-MQTT's `/` is NATS's `.`: the topic `fg/1/42/up/7` is the subject `fg.1.42.up.7`.
-"""
-
-from __future__ import annotations
-
-import json
-import shutil
-import signal
-import sysconfig
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-
-from gateway.protocol.topics import PREFIX
-from gateway.server_process import (
-    ServerFailedError,
-    ServerProcess,
-    accepts_connections,
-    end_leftover,
-    kept_port,
-)
-
-START_WITHIN_S = 30.0
-"""The store of a quarter that nobody has read is scanned in a few seconds."""
-
-STOP_WITHIN_S = 15.0
-"""It writes its state and tells the clients; a second is usual."""
-
-MAX_ACK_PENDING = 10_000
-"""Messages a subscriber may hold unacknowledged. The gateway acks after the commit, so this bounds
-what is under way: two seconds' worth at the 5,000 messages/s that aiomqtt receives. (The broker's
-default of 1,024 would be the limit of the gateway's rate, its highest is 65,535.)"""
-
 ACK_WAIT_S = 30
 """Seconds until an unacknowledged message comes again. Longer than any commit takes while the
 database is well; no longer, because a gateway that was killed gets its messages back only then."""
