@@ -9,6 +9,7 @@ from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pa
 from device_sim.courier import Courier
 from device_sim.session import Ending, Session
 from device_sim.streams import CountedLink
+from gateway.protocol.acks import AckTracker
 from gateway.protocol.connection import Connection
 from gateway.protocol.limits import PROTOCOL_VERSION
 from gateway.protocol.messages import (
@@ -48,6 +49,8 @@ class ScriptedGateway:
     received: list[Message] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     """Of all reports, in the order in which they came."""
+    trackers: dict[tuple[int, int], AckTracker] = field(default_factory=dict)
+    """By device and installation; connections to one gateway share them."""
     nonce: bytes = bytes(12)
 
     async def run(self) -> None:
@@ -68,10 +71,17 @@ class ScriptedGateway:
     async def _take(self, message: object) -> None:
         self.received.append(message)  # type: ignore[arg-type]  # bad frames were ruled out
         self.numbers += sequences(message)
-        if isinstance(message, Hello) and self.welcomes:
-            await self.send(welcome_to(message, self.nonce))
-        elif sequences(message) and self.acks:
-            await self.send(Ack(max(self.numbers)))
+        if isinstance(message, Hello):
+            self.tracker = self.trackers.setdefault(
+                (message.device, message.installation), AckTracker()
+            )
+            if self.welcomes:
+                through = self.tracker.through
+                await self.send(welcome_to(message, self.nonce, through=through))
+        elif self.acks:
+            self.tracker.settle(sequences(message))
+            for ack in self.tracker.take_acks():
+                await self.send(ack)
 
 
 @dataclass
