@@ -12,7 +12,7 @@ from gateway.command import load_or_exit, run_or_exit
 from gateway.demo_command import demo
 from gateway.devices_command import devices
 from gateway.migrate import migrate as migrate_database
-from gateway.settings import Settings
+from gateway.settings import FILE_VARIABLE, Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +20,7 @@ from gateway.settings import Settings
     "--settings",
     "settings_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    envvar="GATEWAY_SETTINGS",
+    envvar=FILE_VARIABLE,
     help="TOML file with settings. Environment variables GATEWAY_<SECTION>__<NAME> win over it.",
 )
 @click.version_option(__version__, prog_name="gateway")

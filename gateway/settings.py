@@ -20,10 +20,15 @@ from gateway.protocol import limits
 
 ENVIRONMENT_PREFIX: Final = "GATEWAY_"
 SECTION_MARK: Final = "__"
+FILE_VARIABLE: Final = "GATEWAY_SETTINGS"
+"""Names the file; the one variable with the prefix that is no setting."""
+
+MAX_SECONDS: Final = 31_536_000
+"""A year: longer is a slip or means "never", which nothing here should."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Count = Annotated[int, Meta(ge=1)]
-PositiveSeconds = Annotated[float, Meta(gt=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0, le=MAX_SECONDS)]
 
 
 class SettingsError(Exception):
@@ -153,15 +158,28 @@ def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings
     values = _read_file(path) if path else {}
     sources: dict[str, str] = {}
     for variable, value in environment.items():
-        if variable.startswith(ENVIRONMENT_PREFIX):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable != FILE_VARIABLE:
             _put(values, variable, value, sources)
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(str(error), path, sources)) from None
+    _check(settings, path, sources)
+    return settings
+
+
+def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) -> None:
+    """What is wrong only in connection with other settings, or needs more than a type to say."""
     if not (settings.tcp.enabled or settings.mqtt.enabled):
         raise SettingsError("tcp.enabled and mqtt.enabled are both false: nothing to listen to")
-    return settings
+    if settings.database.max_connections <= settings.batch.writers:
+        raise SettingsError(
+            "database.max_connections must be more than batch.writers: greetings need one too"
+        )
+    if not _DSN.fullmatch(settings.database.dsn):
+        # The value is not told: it may hold a password.
+        what = "must look like postgresql://user:password@host:5432/database"
+        raise SettingsError(_blame("database.dsn", path, sources, what))
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -185,6 +203,11 @@ def _put(values: dict[str, Any], variable: str, value: str, sources: dict[str, s
     sources[".".join((*sections, name))] = variable
 
 
+_HOST = r"[^/@?#:,\[\]]*|\[[^/\]]*\]"
+_HOST_AND_PORT = rf"(?:{_HOST})(?::\d*)?"
+_DSN = re.compile(
+    rf"postgres(?:ql)?://(?:[^/?#]*@)?{_HOST_AND_PORT}(?:,{_HOST_AND_PORT})*(?:/[^?#]*)?(?:\?[^#]*)?"
+)
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
@@ -197,6 +220,13 @@ def _explain(message: str, path: Path | None, sources: Mapping[str, str]) -> str
     if unknown:
         where = ".".join(filter(None, (where, unknown["name"])))
         what = "there is no such setting"
-    origin = sources.get(where)
+    return _blame(where, path, sources, what)
+
+
+def _blame(where: str, path: Path | None, sources: Mapping[str, str], what: str) -> str:
+    """Setting, origin, fault. A section is to blame on the variable that wrote into it."""
+    origin = sources.get(where) or next(
+        (variable for name, variable in sources.items() if name.startswith(f"{where}.")), None
+    )
     source = f"environment variable {origin}" if origin else f"file {path}" if path else "defaults"
     return f"setting {where or '(whole file)'} ({source}): {what}"

@@ -1,0 +1,171 @@
+"""Settings from a file and the environment, and errors that name the setting and its origin."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from gateway.batcher import BatchLimits
+from gateway.settings import Settings, SettingsError, load_settings
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test writes its settings."""
+    return tmp_path / "gateway.toml"
+
+
+def refusal(path: Path | None, environment: dict[str, str]) -> str:
+    """The message with which these settings are refused."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, environment)
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    """Nothing has to be set; the gateway has the name of its machine."""
+    settings = load_settings(None, {})
+    assert settings == Settings()
+    assert settings.name == socket.gethostname()
+    assert settings.tcp.enabled
+    assert not settings.mqtt.enabled
+
+
+def test_the_batcher_s_defaults_are_the_same() -> None:
+    """Written twice, they must not differ."""
+    assert Settings().batch.limits() == BatchLimits()
+
+
+def test_a_file(file: Path) -> None:
+    """Sections are tables; what does not stand there keeps its default."""
+    file.write_text('name = "north"\n[tcp]\nport = 7441\n[mqtt]\nenabled = true\n')
+    settings = load_settings(file, {})
+    assert (settings.name, settings.tcp.port, settings.mqtt.enabled) == ("north", 7441, True)
+    assert settings.tcp.host == Settings().tcp.host
+
+
+def test_the_environment_wins(file: Path) -> None:
+    """Values are read as what the setting is: number, switch, text."""
+    file.write_text('name = "north"\n[tcp]\nport = 7441\nwindow_reports = 5\n')
+    environment = {
+        "GATEWAY_NAME": "0815",
+        "GATEWAY_TCP__PORT": "7442",
+        "GATEWAY_MQTT__ENABLED": "true",
+        "GATEWAY_MQTT__PASSWORD": "12345",
+        "GATEWAY_BATCH__LINGER_SECONDS": "0.25",
+        "GATEWAY_DRAIN_TIMEOUT_SECONDS": "3",
+        "PATH": "/usr/bin",
+        "OTHER_GATEWAY_TCP__PORT": "1",
+    }
+    settings = load_settings(file, environment)
+    assert (settings.name, settings.tcp.port, settings.tcp.window_reports) == ("0815", 7442, 5)
+    assert (settings.mqtt.enabled, settings.mqtt.password) == (True, "12345")
+    assert settings.batch.limits().linger_seconds == 0.25
+    assert settings.drain_timeout_seconds == 3
+
+
+def test_the_variable_that_names_the_file_is_no_setting(file: Path) -> None:
+    """The command line reads it, and passes the whole environment on."""
+    file.write_text('name = "north"\n')
+    assert load_settings(file, {"GATEWAY_SETTINGS": str(file)}).name == "north"
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("[tcp]\nport = 70000\n", ["tcp.port", "65535"]),
+        ('[tcp]\nport = "many"\n', ["tcp.port"]),
+        ("[tcp]\nprot = 1\n", ["tcp.prot", "no such setting"]),
+        ("[tpc]\nport = 1\n", ["tpc", "no such setting"]),
+        ("[mqtt]\nversion = '4'\n", ["mqtt.version", "'4'"]),
+        ("[database]\nmax_connections = 1\n", ["database.max_connections", ">= 2"]),
+        ("[batch]\nlinger_seconds = -1\n", ["batch.linger_seconds", ">= 0"]),
+        ("drain_timeout_seconds = 0\n", ["drain_timeout_seconds", "> 0"]),
+        ("drain_timeout_seconds = nan\n", ["drain_timeout_seconds"]),
+        ("[tcp]\nidle_timeout_seconds = inf\n", ["tcp.idle_timeout_seconds"]),
+        ("name = ''\n", ["name", ">= 1"]),
+        ("tcp = 5\n", ["tcp", "object"]),
+    ],
+)
+def test_a_wrong_setting_in_a_file(file: Path, text: str, parts: list[str]) -> None:
+    """The message has the setting, the file and what is wrong."""
+    file.write_text(text)
+    message = refusal(file, {})
+    for part in [*parts, f"file {file}"]:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    "variable, value, parts",
+    [
+        ("GATEWAY_TCP__PORT", "-1", ["tcp.port", ">= 0"]),
+        ("GATEWAY_TCP__PORT", "", ["tcp.port"]),
+        ("GATEWAY_TCP__PROT", "1", ["tcp.prot", "no such setting"]),
+        ("GATEWAY_TPC__PORT", "1", ["tpc", "no such setting"]),
+        ("GATEWAY_TCP__ENABLED", "maybe", ["tcp.enabled"]),
+        ("GATEWAY_TCP", "x", ["tcp"]),
+        ("GATEWAY_NAME__PORT", "1", ["name"]),
+        ("GATEWAY_DATABASE__DSN", "localhost", ["database.dsn", "postgresql://"]),
+        ("GATEWAY_DATABASE__DSN", "postgresql://u@h:port/d", ["database.dsn"]),
+    ],
+)
+def test_a_wrong_variable(variable: str, value: str, parts: list[str]) -> None:
+    """The message has the setting, the variable and what is wrong."""
+    message = refusal(None, {variable: value})
+    for part in [*parts, variable]:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql:///field_gateway",
+        "postgres://h",
+        "postgresql://u:p%40@h:5432/d?sslmode=require",
+        "postgresql://u:p:q@[::1]:5432/d",
+        "postgresql://u@h1:1,h2:2/d",
+        "postgresql://u:p@h/d?host=/run/postgresql",
+    ],
+)
+def test_addresses_that_are_taken(dsn: str) -> None:
+    """Whatever the driver understands."""
+    assert load_settings(None, {"GATEWAY_DATABASE__DSN": dsn}).database.dsn == dsn
+
+
+def test_a_password_in_a_wrong_address_is_not_told() -> None:
+    """Messages end up in logs."""
+    assert "geheim" not in refusal(None, {"GATEWAY_DATABASE__DSN": "mysql://u:geheim@h/d"})
+
+
+def test_a_file_that_is_not_there(file: Path) -> None:
+    """The message names it."""
+    assert refusal(file, {}) == f"settings file {file}: No such file or directory"
+
+
+@pytest.mark.parametrize("content", [b"[tcp\n", b"\xff\xfe"])
+def test_a_file_that_is_no_toml(file: Path, content: bytes) -> None:
+    """The message names it."""
+    file.write_bytes(content)
+    assert f"settings file {file} is not valid TOML" in refusal(file, {})
+
+
+def test_a_section_that_the_file_has_as_a_value(file: Path) -> None:
+    """A variable of the section cannot be put into it."""
+    file.write_text("tcp = 5\n")
+    message = refusal(file, {"GATEWAY_TCP__PORT": "1"})
+    assert "GATEWAY_TCP__PORT" in message
+    assert "tcp" in message
+
+
+def test_nothing_to_listen_to() -> None:
+    """A gateway without a transport is a mistake."""
+    message = refusal(None, {"GATEWAY_TCP__ENABLED": "false"})
+    assert "tcp.enabled" in message
+    assert "mqtt.enabled" in message
+
+
+def test_too_few_connections_for_the_writers() -> None:
+    """Greetings need a connection beside those of the writers."""
+    message = refusal(None, {"GATEWAY_BATCH__WRITERS": "6"})
+    assert "database.max_connections" in message
+    assert "batch.writers" in message
