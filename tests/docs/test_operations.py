@@ -57,8 +57,8 @@ def written_range(kind: object) -> str:  # noqa: PLR0911 - a table of types
             return f"{low} to {high} characters"
         case inspect.StrType() | inspect.UnionType():
             return "text"
-        case inspect.FloatType(gt=low) if low is not None:
-            return f"above {low}"
+        case inspect.FloatType(gt=int(low), le=high):
+            return f"above {low}, up to {high}"
         case inspect.IntType(ge=low, le=None) | inspect.FloatType(ge=low):
             return f"{low} or more"
         case inspect.IntType(ge=low, le=high):
