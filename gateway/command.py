@@ -21,6 +21,16 @@ EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
 """A server that is needed cannot be reached; later it may work."""
 
+UNREACHABLE: Final = (DatabaseUnreachableError, asyncpg.InterfaceError, ConnectionError)
+EXPECTED_ERRORS: Final = (
+    *UNREACHABLE,
+    MigrationError,
+    ServerFailedError,
+    asyncpg.PostgresError,
+    OSError,
+)
+"""Faults of the surroundings: a person needs the message, not a traceback."""
+
 T = TypeVar("T")
 
 
@@ -37,10 +47,18 @@ def run_or_exit(work: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
-    except (DatabaseUnreachableError, asyncpg.InterfaceError) as error:
-        fail(str(error), EXIT_UNREACHABLE)
-    except (MigrationError, ServerFailedError, asyncpg.PostgresError, OSError) as error:
-        fail(str(error), EXIT_FAILED)
+    except (*EXPECTED_ERRORS, ExceptionGroup) as error:
+        first = _innermost(error)
+        if not isinstance(first, EXPECTED_ERRORS):
+            raise
+        fail(str(first), EXIT_UNREACHABLE if isinstance(first, UNREACHABLE) else EXIT_FAILED)
+
+
+def _innermost(error: Exception) -> Exception:
+    """An error without the groups that tasks put around it, unless others came with it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error
 
 
 def fail(message: str, code: int) -> NoReturn:

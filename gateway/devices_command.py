@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
+import asyncpg
 import click
 
 from gateway.command import (
@@ -16,6 +17,7 @@ from gateway.command import (
     run_or_exit,
 )
 from gateway.devices import DeviceFileError, Devices, NewDevice, read_device_file
+from gateway.migrate import DatabaseUnreachableError
 from gateway.protocol.limits import MAX_DEVICE_ID
 from gateway.protocol.proof import derive_keys, mqtt_password
 from gateway.reference import load_tables
@@ -114,7 +116,10 @@ def _with_devices(settings_file: Path | None, work: Callable[[Devices], Awaitabl
     settings = load_or_exit(settings_file)
 
     async def run() -> T:
-        pool = await open_pool(settings.database.dsn, size=1)
+        try:
+            pool = await open_pool(settings.database.dsn, size=1)
+        except OSError as error:
+            raise DatabaseUnreachableError(f"cannot connect to the database: {error}") from error
         try:
             return await work(Devices(pool))
         finally:
@@ -123,4 +128,6 @@ def _with_devices(settings_file: Path | None, work: Callable[[Devices], Awaitabl
     try:
         return run_or_exit(run())
     except StoreUnavailableError as error:
+        if isinstance(error.__cause__, asyncpg.UndefinedTableError):
+            fail("the database has no schema yet: gateway migrate", EXIT_FAILED)
         fail(f"the database is away: {error}", EXIT_UNREACHABLE)
