@@ -143,3 +143,11 @@ def test_headings_are_in_the_contents() -> None:
     """The list at the beginning leads to every section."""
     listed = re.findall(r"^- \[(.+)\]\(#", DOCUMENT, re.MULTILINE)
     assert listed == re.findall(r"^## (.+)$", DOCUMENT, re.MULTILINE)
+
+
+def test_what_is_said_of_mosquitto_stands_in_its_configuration() -> None:
+    """Options that are explained have the values that are deployed."""
+    deployed = source("deploy/mosquitto/mosquitto.conf").splitlines()
+    explained = re.findall(r"^- `(max_\w+ \d+)`", DOCUMENT, re.MULTILINE)
+    assert explained
+    assert set(explained) <= set(deployed)
