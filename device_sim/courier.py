@@ -84,7 +84,6 @@ class Courier:
         """Whether the inspector has written the last report."""
         self.is_welcome = False
         """Whether a gateway that proved itself has welcomed the handset on the present link."""
-        self.heartbeat_seconds = 0
         self.outage_seconds = 0.0
         """The link is to be cut now, for so long in the scenario's time; 0 when it is not."""
         self.is_first_of_installation = False
@@ -222,7 +221,6 @@ class Courier:
             self.tally.connections += 1
         self.is_welcome = True
         self.is_first_of_installation = False
-        self.heartbeat_seconds = welcome.heartbeat_seconds
         self._settle(self.handset.welcomed(welcome), now)
 
     def _refused(self, refusal: Refusal, now: float) -> None:

@@ -137,6 +137,8 @@ class Session(ABC):
                     await self._send_out()
                 elif self.ending is None:
                     await self._wait()
+            if self._failure is not None and self._out:
+                await self._send_out()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.end(Ending.LOST)
 

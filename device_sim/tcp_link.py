@@ -1,15 +1,16 @@
 """A handset's session over TCP: `Connection` in the role of the device, driven by trio."""
 
 import math
+from dataclasses import replace
 
 import trio
 
-from device_sim.courier import Courier
+from device_sim.courier import Courier, UntrustedGatewayError
 from device_sim.session import Ending, Session
 from device_sim.streams import Link
-from gateway.protocol.connection import Connection
+from gateway.protocol.connection import Connection, Event
 from gateway.protocol.errors import GoodbyeReason
-from gateway.protocol.messages import Challenge, Goodbye, Message, Ping, Pong
+from gateway.protocol.messages import Challenge, Goodbye, Message, Ping, Pong, Welcome
 from gateway.protocol.state import Role, State
 
 
@@ -35,8 +36,21 @@ class TcpSession(Session):
             elif isinstance(event, Goodbye):
                 self.end(Ending.LOST, event.retry_after_seconds)
             else:
-                self.courier.receive(event, now)
+                self._answered(event, now)
         self._collect()
+
+    def _answered(self, event: Event, now: float) -> None:
+        connection = self._connection
+        try:
+            self.courier.receive(event, now)
+        except UntrustedGatewayError:
+            connection.close(GoodbyeReason.PROTOCOL_ERROR, now)
+            self._out += connection.data_to_send()
+            raise
+        if isinstance(event, Welcome):
+            connection.timeouts = replace(
+                connection.timeouts, heartbeat_seconds=event.heartbeat_seconds
+            )
 
     def _pack(self, message: Message, now: float) -> bytes:
         self._collect()

@@ -150,7 +150,9 @@ async def test_a_gateway_that_cannot_prove_itself_is_not_believed(
         nursery.start_soon(gateway.run)
         with pytest.raises(UntrustedGatewayError):
             await session.run(lambda: None)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
+    assert gateway.received[-1] == Goodbye(GoodbyeReason.PROTOCOL_ERROR)
 
 
 @pytest.mark.trio
