@@ -57,13 +57,19 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(count, sum(ordered) / count, rank(50), rank(95), ordered[-1])
 
 
-def size_table(texts: str, devices: Sequence[Sequence[Report]], edition: Edition) -> SizeTable:
+def size_table(
+    texts: str,
+    devices: Sequence[Sequence[Report]],
+    edition: Edition,
+    backlog_sizes: Iterable[int] = BACKLOG_SIZES,
+) -> SizeTable:
     """Measure every form.
 
     Args:
         texts: What the descriptions are, for the heading.
         devices: The reports of each device, in order of their consecutive numbers.
         edition: The edition of the code tables that all were written with.
+        backlog_sizes: Reports in a backlog. One that no device has so many reports for is left out.
     """
     reports = [report for own in devices for report in own]
     bare = [list(map(_without_text, own)) for own in devices]
@@ -83,7 +89,8 @@ def size_table(texts: str, devices: Sequence[Sequence[Report]], edition: Edition
             spread(_backlog_bytes(devices, size, edition)),
             spread(_backlog_bytes(bare, size, edition)),
         )
-        for size in BACKLOG_SIZES
+        for size in backlog_sizes
+        if any(len(own) >= size for own in devices)
     ]
     messages = [segment_text(sms_text(report)) for report in reports]
     rows += [
