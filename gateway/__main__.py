@@ -8,6 +8,7 @@ import click
 
 from gateway import __version__, observe
 from gateway.app import serve as serve_gateway
+from gateway.collector import calm_collector
 from gateway.command import load_or_exit, run_or_exit
 from gateway.demo_command import demo
 from gateway.devices_command import devices
@@ -70,7 +71,7 @@ async def _serve_until_signal(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve_gateway(settings, stop, lambda _addresses: None)
+    await serve_gateway(settings, stop, lambda _addresses: calm_collector())
 
 
 main.add_command(devices)
