@@ -119,13 +119,12 @@ class PostgresStore:
         return batch.verdicts
 
     async def is_ready(self) -> bool:
-        """Whether the database answers and can be written to."""
+        """Whether the database answers, has our schema and can be written to."""
         try:
             async with self._connection() as connection:
-                read_only = await connection.fetchval("SHOW transaction_read_only")
+                return bool(await connection.fetchval(_QUERIES["is_ready"]))
         except TRANSIENT_ERRORS:
             return False
-        return bool(read_only == "off")
 
     @contextmanager
     def _lane(self) -> Iterator[int]:

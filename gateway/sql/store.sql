@@ -89,3 +89,7 @@ ON CONFLICT (day, gateway, lane, transport) DO UPDATE SET
     duplicate = ledger.duplicate + excluded.duplicate,
     quarantined = ledger.quarantined + excluded.quarantined,
     refused = ledger.refused + excluded.refused
+
+-- name: is_ready
+-- Catalogue only. Reads only.
+SELECT current_setting('transaction_read_only') = 'off' AND to_regclass('report') IS NOT NULL
