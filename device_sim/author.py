@@ -1,6 +1,7 @@
 """The inspector at work: writes reports when their time has come, into outbox and handset."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -37,6 +38,9 @@ async def write_reports(
         while chunk := list(islice(circumstances, size)):
             await pace.sleep_until(chunk[0].report.observed_at)
             await courier.wait_for_room()
+            if pace.waits and not courier.is_welcome:
+                # The link is really away, so these go as a backlog when it is back.
+                chunk = [replace(circumstance, offline=True) for circumstance in chunk]
             courier.write(written + 1, chunk)
             written += len(chunk)
     courier.is_all_written = True

@@ -13,7 +13,7 @@ from device_sim.handset import FRESH_REPORTS
 from device_sim.links import PERFECT
 from device_sim.outbox import Outbox
 from device_sim.pace import MAX_SPEED, Pace
-from gateway.protocol.messages import Ack
+from gateway.protocol.messages import Ack, WireBacklog, WireReport
 from tests.helpers.builders import build_report
 from tests.helpers.couriers import DEVICE, INSTALLATION, build_courier, open_outbox, welcome_to
 
@@ -63,6 +63,24 @@ async def test_reports_are_written_when_they_are_observed(
         assert written_to(outbox) == FRESH_REPORTS
         assert not courier.is_all_written
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_is_written_without_a_link_goes_as_a_backlog(
+    outbox: Outbox, autojump_clock: MockClock
+) -> None:
+    """As soon as a gateway welcomes the handset; what is written after that goes singly."""
+    courier = build_courier(outbox)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write, courier, Pace(1, START))
+        await trio.sleep(150)
+        courier.receive(welcome_to(courier.hello(None)), 0.0)
+        await trio.sleep(120)
+        nursery.cancel_scope.cancel()
+    kinds = []
+    while outgoing := courier.next_outgoing(0.0):
+        kinds.append(type(outgoing.message))
+    assert kinds == [WireBacklog, WireReport, WireReport]
 
 
 @pytest.mark.trio
