@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import asyncpg
 
@@ -28,6 +29,9 @@ from gateway.settings import Settings
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.tcp_server import TcpServer
+
+LAST_COUNTS_SECONDS: Final = 2.0
+"""How long the last counts of refusals may take at shutdown: no more than they are worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +171,10 @@ async def _drain(gateway: Gateway) -> None:
     if gateway.mqtt is not None:
         gateway.mqtt.stop_receiving()
     await gateway.batcher.drain(gateway.settings.drain_timeout_seconds)
-    with contextlib.suppress(StoreUnavailableError):  # the counts of refusals are all that is lost
-        await gateway.store.flush_ledger()
+    # The counts of refusals are all that may be lost here.
+    with contextlib.suppress(StoreUnavailableError, TimeoutError):
+        async with asyncio.timeout(LAST_COUNTS_SECONDS):
+            await gateway.store.flush_ledger()
     if gateway.tcp is not None:
         await gateway.tcp.close_sessions()
     if gateway.mqtt is not None:

@@ -40,7 +40,11 @@ class Received:
     delivery: Delivery
 
     def settled(self) -> None:
-        """Everything in it is committed: ack it to the broker."""
+        """Nothing more will be done with it here: ack it to the broker.
+
+        Also when it was given up, which only a bug of ours or a shutdown does: to the device it
+        stays unacked and comes again, while here it would hold up all that was received after it.
+        """
         self.acks.settled(self.delivery)
 
 
@@ -102,7 +106,14 @@ class MqttSessions:
         if session is None:
             self._apply(received)
         else:
-            session.handle(event, received.body, received.settled)
+            self._hand_over(session, received)
+
+    def _hand_over(self, session: Session, received: Received) -> None:
+        event = received.event
+        if isinstance(event, BadFrame) and not session.has_sent_bad_frame:
+            session.has_sent_bad_frame = True
+            observe.first_bad_frame("broker", session.device_id, event)
+        session.handle(event, received.body, received.settled, received.settled)
 
     def _session(self, key: Key) -> Session | None:
         """The device's session, if it was admitted not too long ago."""
@@ -133,6 +144,7 @@ class MqttSessions:
         if self._admission.apply(applicant):
             self._applying[key] = [received]
         else:
+            observe.turned_away(Transport.MQTT)
             self.no_room.set()
 
     def _answer(self, key: Key, admitted: Admitted | None) -> None:
@@ -146,7 +158,7 @@ class MqttSessions:
             self._reply(key, [self._welcome(admitted)])
             first.settled()
         else:
-            session.handle(first.event, first.body, first.settled)
+            self._hand_over(session, first)
         for received in others:
             self._handle(received)
 

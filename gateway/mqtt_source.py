@@ -98,12 +98,15 @@ class MqttSource:
         return len(self._acks) if self._acks else 0, self._sessions.replies.qsize()
 
     def _versions(self) -> Iterator[aiomqtt.ProtocolVersion]:
-        """Which version to try next. `auto` changes it as long as none has worked."""
-        version = V311 if self._settings.version == "3.1.1" else V5
+        """Which version to try next. `auto` begins with 5 after each connection that was lost: a
+        broker may have been away, and not too old, when 5 was tried.
+        """
+        fixed = {"5": V5, "3.1.1": V311}.get(self._settings.version)
+        version = fixed or V5
         while True:
+            self._has_worked = False
             yield version
-            if self._settings.version == "auto" and not self._has_worked:
-                version = V311 if version is V5 else V5
+            version = fixed or (V311 if version is V5 and not self._has_worked else V5)
 
     # One connection to the broker.
 

@@ -60,6 +60,8 @@ class Session:
         self.installation = installation
         self.transport = transport
         self.unsettled_items = 0
+        self.has_sent_bad_frame = False
+        """Whether the log has had its one line about them."""
         self.statistics = SessionStatistics()
         self._station = station
         self._send = send

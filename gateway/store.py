@@ -48,7 +48,12 @@ async def open_pool(
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=command_timeout_seconds,
         reset=_keep_as_it_is,
-        server_settings={"application_name": "field-gateway", "jit": "off"},
+        server_settings={
+            "application_name": "field-gateway",
+            "jit": "off",
+            # What an ack promises must not hang on how somebody set up the role.
+            "synchronous_commit": "on",
+        },
     )
 
 

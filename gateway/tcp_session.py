@@ -27,6 +27,9 @@ from gateway.settings import TcpSettings
 BUSY_RETRY_SECONDS: Final = 30
 """When a device that found no room may come back; it adds jitter of its own."""
 
+GIVEN_UP_RETRY_SECONDS: Final = 5
+"""When a device may come back whose frame was given up: after a restart of ours, usually."""
+
 CLOSE_WITHIN_SECONDS: Final = 5.0
 """How long a peer may take to read our last words. Then the connection is cut: one that does not
 read must not hold up a shutdown."""
@@ -183,7 +186,7 @@ class TcpSession(asyncio.BufferedProtocol):
             if isinstance(event, BadFrame):
                 self._note_bad_frame(event)
             if self._session is not None:
-                self._session.handle(event, connection.body, self._resume, self._resume)
+                self._session.handle(event, connection.body, self._resume, self._given_up)
             elif isinstance(event, Hello):
                 self._apply(event)
         self._update_reading()
@@ -211,9 +214,13 @@ class TcpSession(asyncio.BufferedProtocol):
         self._pump()
 
     def _resume(self) -> None:
-        """A frame was settled or given up, so the window may have room again."""
+        """A frame was settled, so the window may have room again."""
         if self._reading_is_paused:
             self._server.station.call_soon(self._pump)
+
+    def _given_up(self) -> None:
+        """A frame will get no verdict. The link ends, so that the device sends it again."""
+        self.close(GoodbyeReason.SHUTTING_DOWN, GIVEN_UP_RETRY_SECONDS)
 
     def _update_reading(self) -> None:
         blocked = self._is_blocked()
