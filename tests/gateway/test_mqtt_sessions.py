@@ -1,0 +1,188 @@
+"""Who speaks over MQTT, message by message, without a broker."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.admission import Admission
+from gateway.batcher import Batcher, BatchLimits
+from gateway.mqtt_client import Delivery, ManualAcks
+from gateway.mqtt_sessions import Key, MqttSessions, Received
+from gateway.protocol import limits
+from gateway.protocol.messages import (
+    Ack,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Welcome,
+    decode,
+    decode_or_bad,
+    encode,
+)
+from gateway.protocol.proof import Greeting, verify_gateway_proof
+from gateway.protocol.wire_report import pack_report
+from gateway.session import Station
+from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_report
+from tests.helpers.device_client import secret_of
+from tests.helpers.memory_store import MemoryStore
+from tests.helpers.tcp_gateway import MemoryRegistry
+
+pytestmark = pytest.mark.asyncio
+
+KEY: Key = (7, 3)
+
+
+class Rig:
+    """Sessions with a store and a registry in memory, and a list of what the broker was acked."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.registry = MemoryRegistry()
+        self.batcher = Batcher(self.store, BatchLimits(linger_seconds=0, writers=1))
+        self.admission = Admission(self.registry)
+        self.acked: list[int] = []
+        self.acks = ManualAcks(lambda mid, _qos: self.acked.append(mid))
+        self.refused: list[int] = []
+        loop = asyncio.get_running_loop()
+        station = Station(
+            tables=TABLES,
+            offer=self.batcher.offer,
+            refused=lambda _transport, items: self.refused.append(items),
+            unix_time=lambda: float(NOW),
+            monotonic=loop.time,
+            call_soon=loop.call_soon,
+        )
+        self.sessions = MqttSessions(
+            station, self.admission, self.batcher, recheck_device_seconds=60.0
+        )
+        self._next_id = 0
+
+    def receive(self, body: bytes, key: Key = KEY) -> int:
+        """Take a message as from the broker; returns its packet identifier."""
+        self._next_id += 1
+        delivery = Delivery(self._next_id, 1)
+        self.acks._deliveries.append(delivery)
+        self.sessions.receive(Received(key, decode_or_bad(body), body, self.acks, delivery))
+        return self._next_id
+
+    async def reply(self) -> Message:
+        """The next reply that would be published."""
+        async with asyncio.timeout(10):
+            _, body = await self.sessions.replies.get()
+        return decode(body)
+
+
+async def run_until_done(rig: Rig, work: Coroutine[Any, Any, None]) -> None:
+    """Run batcher and admission until the work is done."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(rig.batcher.run())
+        admission = tasks.create_task(rig.admission.run())
+        await work
+        await rig.batcher.drain(5)
+        admission.cancel()
+
+
+def report(sequence: int) -> bytes:
+    """A valid report as the body of a message."""
+    return encode(pack_report(build_report(sequence=sequence), EDITION_2007))
+
+
+def hello(nonce: int) -> bytes:
+    """A greeting with a nonce of its own."""
+    return encode(Hello(1, *KEY, 0, bytes([nonce]) * limits.NONCE_BYTES, b""))
+
+
+async def test_each_hello_gets_a_welcome_for_its_own_nonce() -> None:
+    """A device that greeted twice while it was looked up can verify both welcomes."""
+    rig = Rig()
+
+    async def work() -> None:
+        rig.registry.go_on.clear()
+        rig.receive(hello(1))
+        rig.receive(report(1))
+        rig.receive(hello(2))
+        rig.registry.go_on.set()
+        welcomes = [m for m in [await rig.reply() for _ in range(3)] if isinstance(m, Welcome)]
+        for nonce, welcome in zip((1, 2), welcomes, strict=True):
+            greeting = Greeting(b"", bytes([nonce]) * limits.NONCE_BYTES, *KEY)
+            assert verify_gateway_proof(secret_of(KEY[0]), greeting, welcome.proof)
+
+    await run_until_done(rig, work())
+    assert rig.acked == [1, 2, 3]
+
+
+async def test_what_was_given_up_holds_up_nobody() -> None:
+    """A frame that a bug of ours cannot store is not acked to its device, and blocks no other."""
+    rig = Rig()
+
+    async def work() -> None:
+        rig.store.bug = RuntimeError("a bug of this test")
+        rig.receive(report(1))
+        while rig.acked != [1]:  # noqa: ASYNC110 -- a list tells nobody when it grows
+            await asyncio.sleep(0)
+        rig.store.bug = None
+        rig.receive(report(2))
+        assert await rig.reply() == Ack(0, [2, 1])
+
+    await run_until_done(rig, work())
+    assert rig.acked == [1, 2]
+
+
+async def test_bad_frames_are_logged_once_a_session() -> None:
+    """The first is logged with its bytes, the others are only counted."""
+    rig = Rig()
+
+    async def work() -> None:
+        with capture_logs() as lines:
+            for _ in range(3):
+                rig.receive(b"\xc1")
+                await rig.reply()
+        assert [line["event"] for line in lines if line["event"] == "bad_frame"] == ["bad_frame"]
+
+    await run_until_done(rig, work())
+
+
+async def test_messages_wait_while_the_batcher_is_full() -> None:
+    """Nothing is decoded into the batcher beyond its bound; it goes on when there is space."""
+    rig = Rig()
+    rig.batcher = Batcher(rig.store, BatchLimits(max_pending_items=2, linger_seconds=0, writers=1))
+    rig.sessions._batcher = rig.batcher
+    rig.sessions._station = Station(
+        tables=TABLES,
+        offer=rig.batcher.offer,
+        refused=lambda _transport, _items: None,
+        unix_time=lambda: float(NOW),
+        monotonic=asyncio.get_running_loop().time,
+        call_soon=asyncio.get_running_loop().call_soon,
+    )
+
+    async def work() -> None:
+        rig.receive(encode(Ping()))
+        assert await rig.reply() == Pong()
+        rig.store.go_on.clear()
+        for sequence in range(1, 10):
+            rig.receive(report(sequence))
+        assert rig.batcher.is_full
+        assert rig.batcher.statistics().pending_items == 3
+        rig.store.go_on.set()
+        while len(rig.store.reports) < 9:
+            await rig.reply()
+
+    await run_until_done(rig, work())
+    assert rig.acked == list(range(1, 11))
+
+
+async def test_an_unknown_device_is_refused_and_counted() -> None:
+    """Its reports count as refused, its messages are acked to the broker, and it keeps them."""
+    rig = Rig()
+
+    async def work() -> None:
+        rig.receive(report(1), (9_999_999, 1))
+        await rig.reply()
+
+    await run_until_done(rig, work())
+    assert (rig.refused, rig.acked, rig.store.reports) == ([1], [1], {})
