@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -25,6 +26,17 @@ EXIT_WRONG: Final = 1
 """Something is missing, extra or altered, or the ledger does not close."""
 
 
+def _speed(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Check it before servers are started."""
+    try:
+        is_speed = value == "max" or 0 < float(value) < math.inf
+    except ValueError:
+        is_speed = False
+    if not is_speed:
+        raise click.BadParameter(f"{value!r} is neither max nor a number above 0")
+    return value
+
+
 @click.command()
 @click.option("--once", is_flag=True, help="End after the table instead of staying up.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
@@ -36,7 +48,7 @@ EXIT_WRONG: Final = 1
 @click.option("--link", default="perfect", show_default=True,
               type=click.Choice(["gprs", "edge", "umts", "lte", "perfect"]),
               help="Link to simulate; a slow one matters only with --speed N.")  # fmt: skip
-@click.option("--speed", default="max", show_default=True,
+@click.option("--speed", default="max", show_default=True, callback=_speed,
               help="max, or N times the pace of the quarter.")  # fmt: skip
 @click.option("--seed", type=int, default=2008, show_default=True, help="Seed of all chance.")
 @click.option("--data", "directory", default="var/demo", show_default=True,
