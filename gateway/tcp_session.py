@@ -45,7 +45,6 @@ class Server(Protocol):
     admission: Admission
     batcher: Batcher
     read_buffer: memoryview
-    """Shared by all sessions: each takes its bytes out before the next one reads."""
 
     def has_room(self) -> bool:
         """Whether one more session fits."""
@@ -100,6 +99,7 @@ class TcpSession(asyncio.BufferedProtocol):
         self._writing_paused_at: float | None = None
         self._waits_for_space = False
         self._stopped_reading = False
+        self._has_given_up = False
         self._bad_frame: BadFrame | None = None
         self._cut_because: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -215,12 +215,25 @@ class TcpSession(asyncio.BufferedProtocol):
 
     def _resume(self) -> None:
         """A frame was settled, so the window may have room again."""
-        if self._reading_is_paused:
+        if self._has_given_up:
+            self._end_when_settled()
+        elif self._reading_is_paused:
             self._server.station.call_soon(self._pump)
 
     def _given_up(self) -> None:
-        """A frame will get no verdict. The link ends, so that the device sends it again."""
-        self.close(GoodbyeReason.SHUTTING_DOWN, GIVEN_UP_RETRY_SECONDS)
+        """A frame gets no verdict. The link ends, so that the device sends it again; but first its
+        neighbours get theirs, else one that is given up each time would hold them up for ever.
+        """
+        self._has_given_up = True
+        self.stop_reading()
+        self._end_when_settled()
+
+    def _end_when_settled(self) -> None:
+        if self._session is not None and not self._session.unsettled_items:
+            # Behind the acks that this turn still sends.
+            self._server.station.call_soon(
+                lambda: self.close(GoodbyeReason.SHUTTING_DOWN, GIVEN_UP_RETRY_SECONDS)
+            )
 
     def _update_reading(self) -> None:
         blocked = self._is_blocked()
@@ -309,10 +322,9 @@ class TcpSession(asyncio.BufferedProtocol):
         self._flush()
 
     def _flush(self) -> None:
-        data = self._connection.data_to_send()
         if self._transport.is_closing():
             return
-        if data:
+        if data := self._connection.data_to_send():
             self._transport.write(data)
         if self._connection.state is State.CLOSED:
             self._transport.close()

@@ -1,17 +1,17 @@
 """When a session reads and when it stops, and how long it waits in silence."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 
 from gateway.batcher import BatchLimits
+from gateway.parcel import ItemVerdict, Parcel
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.messages import (
-    Ack,
     Goodbye,
     Ping,
     Pong,
@@ -19,6 +19,7 @@ from gateway.protocol.messages import (
     encode,
 )
 from gateway.tcp_server import READ_BYTES
+from gateway.tcp_session import GIVEN_UP_RETRY_SECONDS
 from tests.helpers.device_client import DeviceClient, connect, greeted
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.metrics import TCP, LedgerOfMetrics, grown
@@ -90,36 +91,50 @@ async def test_a_flood_behind_the_window_stays_outside(store: MemoryStore) -> No
     assert len(store.reports) == 300 * 255
 
 
-async def test_reports_that_are_given_up_free_the_window(store: MemoryStore) -> None:
-    """After a batch that a bug has ended the session reads on; the given-up report is not acked."""
-    store.bug = RuntimeError("a bug of this test")
-    given_up = grown("gateway_given_up_total", TCP)
-    async with (
-        tcp_gateway(store, window_reports=1) as gateway,
-        greeted(gateway.address) as client,
-    ):
-        await client.send(wire(1))
-        await until(lambda: given_up() == 1)
-        store.bug = None
-        await client.send(wire(2))
-        assert await client.expect(Ack) == Ack(0, [2, 1])
-        await client.send(wire(1))
-        assert await client.expect(Ack) == Ack(2)
+class Poison(MemoryStore):
+    """Fails for as long as a parcel holds report 2, as a bug of ours would."""
+
+    async def write(self, parcels: Sequence[Parcel]) -> list[list[ItemVerdict]]:
+        """See `MemoryStore.write`."""
+        await self.go_on.wait()
+        if any(report.sequence == 2 for parcel in parcels for report in parcel.reports):
+            raise ZeroDivisionError("a bug of this test")
+        return await super().write(parcels)
 
 
-async def test_reports_given_up_while_reading_is_paused_free_the_window(store: MemoryStore) -> None:
-    """What waited behind the window in the buffer gets its turn when the batch is given up."""
-    store.bug = RuntimeError("a bug of this test")
+async def test_a_report_that_is_given_up_ends_the_session_behind_the_acks_of_the_others() -> None:
+    """The device comes again and sends it again; it holds up none of its neighbours."""
+    store = Poison()
     store.go_on.clear()
+    ledger = LedgerOfMetrics()
+    goodbye = Goodbye(GoodbyeReason.SHUTTING_DOWN, GIVEN_UP_RETRY_SECONDS)
+    async with tcp_gateway(store) as gateway, greeted(gateway.address, 2) as other:
+        for _ in range(2):
+            async with greeted(gateway.address) as client:
+                await client.send(*(wire(number) for number in range(1, 7)))
+                await until(lambda: ledger.counts().get("in_flight") == 6)
+                store.go_on.set()
+                await client.expect_acks_of(1, 3, 4, 5, 6)
+                assert await client.expect_end() == ([], goodbye)
+                store.go_on.clear()
+        store.go_on.set()
+        await other.send(wire(1))
+        await other.expect_acks_of(1)
+    assert sorted(store.reports) == [(1, 1, 1), *((1, 1, n) for n in (3, 4, 5, 6)), (2, 1, 1)]
+    assert ledger.counts() == {"received": 13, "stored": 6, "duplicate": 5, "given_up": 2}
+
+
+async def test_a_report_that_is_given_up_with_the_window_full(store: MemoryStore) -> None:
+    """A session that does not read ends too."""
+    store.bug = RuntimeError("a bug of this test")
+    goodbye = Goodbye(GoodbyeReason.SHUTTING_DOWN, GIVEN_UP_RETRY_SECONDS)
     async with (
         tcp_gateway(store, window_reports=1) as gateway,
         greeted(gateway.address) as client,
     ):
-        await client.send(wire(1), Ping())
-        await until(lambda: not reads(gateway.session_of(1)))
-        store.go_on.set()
-        await client.expect(Pong)
-        assert reads(gateway.session_of(1))
+        await client.send(wire(1), wire(2))
+        assert await client.expect_end() == ([], goodbye)
+        await gateway.until_sessions(0)
 
 
 # The batcher.
