@@ -42,6 +42,8 @@ class ManualAcks:
     """
 
     def __init__(self, ack: Callable[[int, int], object]) -> None:
+        self.is_ending = False
+        """Whether the connection is about to end."""
         self._ack = ack
         self._deliveries: deque[Delivery] = deque()
 
@@ -62,6 +64,13 @@ class ManualAcks:
         while deliveries and deliveries[0].is_settled:
             first = deliveries.popleft()
             self._ack(first.message_id, first.qos)
+
+    def given_up(self, delivery: Delivery) -> None:
+        """Nothing comes of a message. When the connection ends, the broker delivers it again; until
+        then it must not hold up all that was received after it, and only its device sends it again.
+        """
+        if not self.is_ending:
+            self.settled(delivery)
 
 
 def open_client(

@@ -40,12 +40,12 @@ class Received:
     delivery: Delivery
 
     def settled(self) -> None:
-        """Nothing more will be done with it here: ack it to the broker.
-
-        Also when it was given up, which only a bug of ours or a shutdown does: to the device it
-        stays unacked and comes again, while here it would hold up all that was received after it.
-        """
+        """Nothing more is to be done with it: ack it to the broker."""
         self.acks.settled(self.delivery)
+
+    def given_up(self) -> None:
+        """It gets no verdict here; to its device it stays unacked."""
+        self.acks.given_up(self.delivery)
 
 
 class MqttSessions:
@@ -69,7 +69,7 @@ class MqttSessions:
         self._recheck_device_seconds = recheck_device_seconds
         self._inbox: deque[Received] = deque()
         self._open: OrderedDict[Key, tuple[Session, float]] = OrderedDict()
-        self._applying: dict[Key, list[Received]] = {}
+        self._applying: dict[Key, deque[Received]] = {}
         self._waits_for_space = False
 
     def receive(self, received: Received) -> None:
@@ -77,9 +77,13 @@ class MqttSessions:
         self._inbox.append(received)
         self._pump()
 
-    def forget_inbox(self) -> None:
-        """Drop what has not had its turn: the broker delivers it again."""
+    def forget_waiting(self) -> None:
+        """Drop what has not had its turn: the broker delivers it again. Kept, it would come on top
+        of that at each reconnect, without bound while nobody can be looked up.
+        """
         self._inbox.clear()
+        for waiting in self._applying.values():
+            waiting.clear()
 
     def _pump(self) -> None:
         while self._inbox:
@@ -113,7 +117,11 @@ class MqttSessions:
         if isinstance(event, BadFrame) and not session.has_sent_bad_frame:
             session.has_sent_bad_frame = True
             observe.first_bad_frame("broker", session.device_id, event)
-        session.handle(event, received.body, received.settled, received.settled)
+        try:
+            session.handle(event, received.body, received.settled, received.given_up)
+        except Exception as error:  # noqa: BLE001 - one message's bug must not hold up all behind it
+            observe.session_failed(Transport.MQTT, session.device_id, "broker", error)
+            received.given_up()
 
     def _session(self, key: Key) -> Session | None:
         """The device's session, if it was admitted not too long ago."""
@@ -130,7 +138,7 @@ class MqttSessions:
     # Who may speak.
 
     def _apply(self, received: Received) -> None:
-        """Look the device up; what it sends meanwhile waits behind this message."""
+        """Look the device up; what it sends meanwhile waits for the answer."""
         key, event = received.key, received.event
         nonce, settled_through = b"", 0
         if isinstance(event, Hello):
@@ -139,35 +147,38 @@ class MqttSessions:
             Greeting(b"", nonce, *key),
             settled_through,
             None,
-            lambda admitted: self._answer(key, admitted),
+            lambda admitted: self._answer(received, admitted),
         )
         if self._admission.apply(applicant):
-            self._applying[key] = [received]
+            self._applying[key] = deque()
         else:
             observe.turned_away(Transport.MQTT)
             self.no_room.set()
 
-    def _answer(self, key: Key, admitted: Admitted | None) -> None:
+    def _answer(self, received: Received, admitted: Admitted | None) -> None:
+        key = received.key
         waiting = self._applying.pop(key)
         if admitted is None:
-            self._refuse(key, waiting)
+            self._refuse(key, [received, *waiting])
             return
         session = self._admit(key, admitted)
-        first, *others = waiting
-        if isinstance(first.event, Hello):
+        if isinstance(received.event, Hello):
             self._reply(key, [self._welcome(admitted)])
-            first.settled()
+            received.settled()
         else:
-            self._hand_over(session, first)
-        for received in others:
-            self._handle(received)
+            self._hand_over(session, received)
+        # Before all that came later, and only as far as the batcher has room.
+        self._inbox.extendleft(reversed(waiting))
+        self._pump()
 
     def _admit(self, key: Key, admitted: Admitted) -> Session:
+        # A welcome may be lost, or not be asked for: no ack may cover what only it tells.
+        below_refused = [sequence - 1 for sequence, _ in admitted.refused]
         session = Session(
             self._station,
             *key,
             Transport.MQTT,
-            settled_through=admitted.settled_through,
+            settled_through=min([admitted.settled_through, *below_refused]),
             send=lambda messages: self._reply(key, messages),
         )
         self._open[key] = session, self._station.monotonic()

@@ -78,12 +78,14 @@ class MqttSource:
                 await asyncio.sleep(delay_seconds)
             finally:
                 self.is_connected, self._acks = False, None
-                self._sessions.forget_inbox()
+                self._sessions.forget_waiting()
 
     def stop_receiving(self) -> None:
         """Take nothing more; what is under way is still acked, to the devices and the broker."""
         self._stopped = True
-        self._sessions.forget_inbox()
+        self._sessions.forget_waiting()
+        if self._acks is not None:
+            self._acks.is_ending = True
 
     async def close(self) -> None:
         """Leave the broker when the last replies are out."""
@@ -124,7 +126,10 @@ class MqttSource:
             async with asyncio.TaskGroup() as tasks:
                 lost = tasks.create_task(_until_lost(client), name="broker connection")
                 publishing = tasks.create_task(self._publish(client, version), name="replies")
-                await self._leave.wait()
+                try:
+                    await self._leave.wait()
+                finally:
+                    acks.is_ending = True
                 lost.cancel()
                 publishing.cancel()
         if not self._stopped:

@@ -25,7 +25,8 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.tables import Tables
 
-SETTLED: Final = frozenset({Verdict.STORED, Verdict.DUPLICATE, Verdict.QUARANTINED})
+IN_TABLE: Final = frozenset({Verdict.STORED, Verdict.DUPLICATE})
+SETTLED: Final = IN_TABLE | {Verdict.QUARANTINED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,9 @@ class Session:
         self._station = station
         self._send = send
         self._acks = AckTracker(settled_through)
+        # On a stream a refusal arrives before the ack behind it. Over MQTT it can be lost alone; a
+        # device that is acked past it would take the refused report for a stored one.
+        self._acked = SETTLED if transport is Transport.TCP else IN_TABLE
         self._refusals: list[Refusal] = []
         self._reply_is_due = False
 
@@ -128,7 +132,9 @@ class Session:
             return
         observe.parcel_settled(self.transport, self._station.monotonic() - received_at)
         self._refusals += refusals(verdicts)
-        self._acks.settle(v.sequence for v in verdicts if v.sequence is not None)
+        self._acks.settle(
+            v.sequence for v in verdicts if v.sequence is not None and v.verdict in self._acked
+        )
         if not self._reply_is_due:
             self._reply_is_due = True
             self._station.call_soon(self._reply)

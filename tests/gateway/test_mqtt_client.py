@@ -34,6 +34,19 @@ async def test_acks_go_out_in_order_of_receipt() -> None:
     assert (acked, len(acks)) == ([7, 3, 9], 0)
 
 
+async def test_what_is_given_up_goes_back_to_a_broker_that_is_left() -> None:
+    """While the connection lasts it is acked, so that it holds up nothing; at its end it is not."""
+    acked: list[int] = []
+    acks = ManualAcks(lambda mid, _qos: acked.append(mid))
+    first, second, third = (acks.received(message(mid)) for mid in (7, 3, 9))
+    acks.given_up(first)
+    assert acked == [7]
+    acks.is_ending = True
+    acks.given_up(second)
+    acks.settled(third)
+    assert (acked, len(acks)) == ([7], 2)
+
+
 async def test_the_private_parts_we_use_are_still_there() -> None:
     """A new aiomqtt or paho that moves what manual acks need is noticed here."""
     client, _ = open_client(MqttSettings(), "x", V311, lambda _message: None)

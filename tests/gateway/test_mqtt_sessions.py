@@ -12,20 +12,24 @@ from gateway.batcher import Batcher, BatchLimits
 from gateway.mqtt_client import Delivery, ManualAcks
 from gateway.mqtt_sessions import Key, MqttSessions, Received
 from gateway.protocol import limits
+from gateway.protocol.connection import Event
+from gateway.protocol.errors import RefusalCode
 from gateway.protocol.messages import (
     Ack,
     Hello,
     Message,
     Ping,
     Pong,
+    Refusal,
     Welcome,
+    WireReport,
     decode,
     decode_or_bad,
     encode,
 )
 from gateway.protocol.proof import Greeting, verify_gateway_proof
 from gateway.protocol.wire_report import pack_report
-from gateway.session import Station
+from gateway.session import Session, Station
 from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_report
 from tests.helpers.device_client import secret_of
 from tests.helpers.memory_store import MemoryStore
@@ -39,13 +43,13 @@ KEY: Key = (7, 3)
 class Rig:
     """Sessions with a store and a registry in memory, and a list of what the broker was acked."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: BatchLimits | None = None) -> None:
         self.store = MemoryStore()
         self.registry = MemoryRegistry()
-        self.batcher = Batcher(self.store, BatchLimits(linger_seconds=0, writers=1))
+        self.batcher = Batcher(self.store, batch or BatchLimits(linger_seconds=0, writers=1))
         self.admission = Admission(self.registry)
         self.acked: list[int] = []
-        self.acks = ManualAcks(lambda mid, _qos: self.acked.append(mid))
+        self.acks = self._new_acks()
         self.refused: list[int] = []
         loop = asyncio.get_running_loop()
         station = Station(
@@ -69,6 +73,14 @@ class Rig:
         self.sessions.receive(Received(key, decode_or_bad(body), body, self.acks, delivery))
         return self._next_id
 
+    def reconnect(self) -> None:
+        """Lose the connection to the broker and have another."""
+        self.sessions.forget_waiting()
+        self.acks = self._new_acks()
+
+    def _new_acks(self) -> ManualAcks:
+        return ManualAcks(lambda mid, _qos: self.acked.append(mid))
+
     async def reply(self) -> Message:
         """The next reply that would be published."""
         async with asyncio.timeout(10):
@@ -86,9 +98,9 @@ async def run_until_done(rig: Rig, work: Coroutine[Any, Any, None]) -> None:
         admission.cancel()
 
 
-def report(sequence: int) -> bytes:
-    """A valid report as the body of a message."""
-    return encode(pack_report(build_report(sequence=sequence), EDITION_2007))
+def report(sequence: int, **fields: Any) -> bytes:
+    """A report as the body of a message, valid but for `fields`."""
+    return encode(pack_report(build_report(sequence=sequence, **fields), EDITION_2007))
 
 
 def hello(nonce: int) -> bytes:
@@ -148,17 +160,7 @@ async def test_bad_frames_are_logged_once_a_session() -> None:
 
 async def test_messages_wait_while_the_batcher_is_full() -> None:
     """Nothing is decoded into the batcher beyond its bound; it goes on when there is space."""
-    rig = Rig()
-    rig.batcher = Batcher(rig.store, BatchLimits(max_pending_items=2, linger_seconds=0, writers=1))
-    rig.sessions._batcher = rig.batcher
-    rig.sessions._station = Station(
-        tables=TABLES,
-        offer=rig.batcher.offer,
-        refused=lambda _transport, _items: None,
-        unix_time=lambda: float(NOW),
-        monotonic=asyncio.get_running_loop().time,
-        call_soon=asyncio.get_running_loop().call_soon,
-    )
+    rig = Rig(BatchLimits(max_pending_items=2, linger_seconds=0, writers=1))
 
     async def work() -> None:
         rig.receive(encode(Ping()))
@@ -186,3 +188,101 @@ async def test_an_unknown_device_is_refused_and_counted() -> None:
 
     await run_until_done(rig, work())
     assert (rig.refused, rig.acked, rig.store.reports) == ([1], [1], {})
+
+
+async def test_no_ack_covers_a_refusal_that_may_be_lost() -> None:
+    """A reply can be lost alone: the refused report stays open until a refusal names it."""
+    rig = Rig()
+
+    async def work() -> None:
+        rig.receive(report(1, class_code=9))
+        assert isinstance(await rig.reply(), Refusal)
+        rig.receive(report(2))
+        assert await rig.reply() == Ack(0, [2, 1])
+
+    await run_until_done(rig, work())
+    assert rig.acked == [1, 2]
+
+
+async def test_no_ack_covers_what_only_a_welcome_tells() -> None:
+    """Acks begin below the first refused number, whatever is settled beyond it."""
+    rig = Rig()
+    rig.registry.settled_through = 9
+    rig.registry.refused = ((4, RefusalCode.UNKNOWN_CLASS), (7, RefusalCode.UNKNOWN_CLASS))
+
+    async def work() -> None:
+        rig.receive(hello(1))
+        welcome = await rig.reply()
+        assert isinstance(welcome, Welcome)
+        assert welcome.settled_through == 9
+        rig.receive(report(10))
+        assert await rig.reply() == Ack(3, [7, 1])
+
+    await run_until_done(rig, work())
+
+
+async def test_what_waits_for_a_look_up_does_not_pile_up() -> None:
+    """While the registry is away, each reconnect brings the same messages: none is kept twice."""
+    rig = Rig()
+
+    async def work() -> None:
+        rig.registry.go_on.clear()
+        for _ in range(3):
+            for sequence in range(1, 11):
+                rig.receive(report(sequence))
+            rig.reconnect()
+        for sequence in range(1, 11):
+            rig.receive(report(sequence))
+        rig.registry.go_on.set()
+        while len(rig.store.reports) < 10:
+            await rig.reply()
+
+    await run_until_done(rig, work())
+    assert rig.acked == [1, *range(31, 41)]
+
+
+async def test_what_waited_for_a_look_up_goes_on_as_the_batcher_has_room() -> None:
+    """An answer lets no more into the batcher than its bound, and keeps the order."""
+    rig = Rig(BatchLimits(max_pending_items=2, linger_seconds=0, writers=1))
+
+    async def work() -> None:
+        rig.registry.go_on.clear()
+        rig.store.go_on.clear()
+        for sequence in range(1, 10):
+            rig.receive(report(sequence))
+        rig.registry.go_on.set()
+        while not rig.batcher.is_full:  # noqa: ASYNC110 -- a count tells nobody when it grows
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        statistics = rig.batcher.statistics()
+        assert statistics.pending_items + statistics.in_flight_items == 3
+        rig.store.go_on.set()
+        while len(rig.store.reports) < 9:
+            await rig.reply()
+
+    await run_until_done(rig, work())
+    assert rig.acked == list(range(1, 10))
+
+
+async def test_a_bug_in_one_message_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message goes back to nobody: its device, which has no ack, sends it again."""
+    rig = Rig()
+    handle = Session.handle
+
+    def fail_on_2(session: Session, event: Event, *others: Any) -> None:
+        if isinstance(event, WireReport) and event.sequence == 2:
+            raise RuntimeError("a bug of this test")
+        handle(session, event, *others)
+
+    monkeypatch.setattr(Session, "handle", fail_on_2)
+
+    async def work() -> None:
+        with capture_logs() as lines:
+            for sequence in (1, 2, 3):
+                rig.receive(report(sequence))
+            while len(rig.store.reports) < 2:
+                await rig.reply()
+        assert "session_failed" in [line["event"] for line in lines]
+
+    await run_until_done(rig, work())
+    assert sorted(rig.acked) == [1, 2, 3]

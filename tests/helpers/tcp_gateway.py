@@ -11,6 +11,7 @@ from gateway import observe
 from gateway.admission import Admission
 from gateway.batcher import Batcher, BatchLimits, Store
 from gateway.devices import Registration
+from gateway.protocol.errors import RefusalCode
 from gateway.protocol.proof import derive_keys
 from gateway.session import Station
 from gateway.settings import TcpSettings
@@ -32,6 +33,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self.revoked: set[int] = set()
         self.settled_through = 0
+        self.refused: tuple[tuple[int, RefusalCode], ...] = ()
         self.lookups: list[list[tuple[int, int, int]]] = []
         self.is_away = False
         self.go_on = asyncio.Event()
@@ -55,7 +57,11 @@ class MemoryRegistry:
     def _registration(self, device: int) -> Registration:
         keys = derive_keys(secret_of(device))
         return Registration(
-            keys.stored_key, keys.gateway_key, device in self.revoked, self.settled_through, ()
+            keys.stored_key,
+            keys.gateway_key,
+            device in self.revoked,
+            self.settled_through,
+            self.refused,
         )
 
 
