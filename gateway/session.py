@@ -108,32 +108,35 @@ class Session:
             outcome.rejected,
         )
         received_at = station.monotonic()
-        parcel.on_settled = lambda parcel, verdicts: self._settled(
-            parcel, verdicts, received_at, on_settled, on_given_up
+        parcel.on_settled = lambda _parcel, verdicts: self._settled(
+            verdicts, received_at, on_settled, on_given_up
         )
-        self.unsettled_items += parcel.items
+        items = parcel.items
+        self.unsettled_items += items
         self.statistics.frames += 1
-        observe.parcel_received(self.transport, parcel.items)
+        observe.parcel_received(self.transport, items)
         station.offer(parcel)
 
     def _settled(
         self,
-        parcel: Parcel,
         verdicts: list[ItemVerdict],
         received_at: float,
         on_settled: Callable[[], None] | None,
         on_given_up: Callable[[], None] | None,
     ) -> None:
-        self.unsettled_items -= parcel.items
-        self.statistics.count(verdicts)
-        if any(verdict.verdict not in SETTLED for verdict in verdicts):
+        self.unsettled_items -= len(verdicts)
+        statistics = self.statistics
+        kept_before = statistics.quarantined
+        if not statistics.count(verdicts):
             if on_given_up:
                 on_given_up()
             return
         observe.parcel_settled(self.transport, self._station.monotonic() - received_at)
-        self._refusals += refusals(verdicts)
+        if statistics.quarantined > kept_before:
+            self._refusals += refusals(verdicts)
+        acked = self._acked
         self._acks.settle(
-            v.sequence for v in verdicts if v.sequence is not None and v.verdict in self._acked
+            [v.sequence for v in verdicts if v.sequence is not None and v.verdict in acked]
         )
         if not self._reply_is_due:
             self._reply_is_due = True
@@ -167,18 +170,19 @@ class SessionStatistics:
             "quarantined": self.quarantined,
         }
 
-    def count(self, verdicts: list[ItemVerdict]) -> None:
-        """Add the verdicts on one frame."""
+    def count(self, verdicts: list[ItemVerdict]) -> bool:
+        """Add the verdicts on one frame. False: it was given up, nothing of it is settled."""
         for item in verdicts:
-            match item.verdict:
-                case Verdict.STORED:
-                    self.stored += 1
-                case Verdict.DUPLICATE:
-                    self.duplicate += 1
-                case Verdict.QUARANTINED:
-                    self.quarantined += 1
-                case Verdict.FAILED:
-                    pass
+            verdict = item.verdict
+            if verdict is Verdict.STORED:
+                self.stored += 1
+            elif verdict is Verdict.DUPLICATE:
+                self.duplicate += 1
+            elif verdict is Verdict.QUARANTINED:
+                self.quarantined += 1
+            else:
+                return False
+        return True
 
 
 def item_count(event: Event) -> int:

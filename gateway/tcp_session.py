@@ -87,8 +87,6 @@ class TcpSession(asyncio.BufferedProtocol):
         self._server = server
         self._clock = server.station.monotonic
         settings = server.settings
-        self._batcher = server.batcher
-        self._window_reports = settings.window_reports
         timeouts = Timeouts(
             greeting_seconds=settings.greeting_timeout_seconds,
             idle_seconds=settings.idle_timeout_seconds,
@@ -202,12 +200,12 @@ class TcpSession(asyncio.BufferedProtocol):
         session = self._session
         if session is None:
             return self._connection.state is State.ADMITTING
-        if session.unsettled_items >= self._window_reports:
+        if session.unsettled_items >= self._server.settings.window_reports:
             return True
-        if self._batcher.is_full:
+        if self._server.batcher.is_full:
             if not self._waits_for_space:
                 self._waits_for_space = True
-                self._batcher.when_space(self._space)
+                self._server.batcher.when_space(self._space)
             return True
         return False
 
