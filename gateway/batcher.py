@@ -103,7 +103,7 @@ class Batcher:
         queue = self._urgent if parcel.urgent else self._ordinary
         queue.append((self._monotonic(), parcel))
         was_empty = not self._pending_items
-        self._pending_items += parcel.items
+        self._pending_items += parcel.load
         if (
             was_empty
             or queue is self._urgent
@@ -174,7 +174,7 @@ class Batcher:
             parcels = await self._next_batch()
             if not parcels:
                 return
-            items = sum(parcel.items for parcel in parcels)
+            items = sum(parcel.load for parcel in parcels)
             self._in_flight_items += items
             try:
                 await self._write(parcels)
@@ -207,7 +207,7 @@ class Batcher:
             while queue and (not parcels or items < self._limits.max_batch_items):
                 parcel = queue.popleft()[1]
                 parcels.append(parcel)
-                items += parcel.items
+                items += parcel.load
         self._pending_items -= items
         return parcels
 

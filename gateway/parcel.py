@@ -36,6 +36,9 @@ class Verdict(IntEnum):
 
 _EMERGENCY: Final = int(Urgency.EMERGENCY)
 
+POINTS_PER_LOAD: Final = 32
+"""Points of a track that weigh on memory like one more item: some 6 KB."""
+
 
 class ItemVerdict(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one report, track or rejected item."""
@@ -65,8 +68,16 @@ class Parcel:
 
     @property
     def items(self) -> int:
-        """How many verdicts it will get; what the batcher's bounds count."""
+        """How many verdicts it will get; what the ledger and a session's window count."""
         return len(self.reports) + len(self.tracks) + len(self.rejected)
+
+    @property
+    def load(self) -> int:
+        """What the batcher's bounds count: items, but a long track, of up to 48 KB, for several."""
+        load = self.items
+        for track in self.tracks:  # mostly none
+            load += len(track.points) // POINTS_PER_LOAD
+        return load
 
     @property
     def urgent(self) -> bool:

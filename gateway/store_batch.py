@@ -91,11 +91,12 @@ class Batch:
                 self.verdicts[row.parcel][row.place] = verdict
 
     def committed(self) -> dict[Key, Report | Track]:
-        """What may be remembered as committed with exactly this content."""
+        """The reports that may be remembered as committed with exactly this content. Tracks are too
+        large for that, up to 48 KB each, and seldom come again.
+        """
         return {
             row.key: row.item
-            for rows in (self.tracks, self.reports)
-            for row in rows
+            for row in self.reports
             if self.verdicts[row.parcel][row.place].code is None
         }
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.handlers.outcome import Rejected
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.errors import RefusalCode
-from gateway.protocol.report import Urgency
+from gateway.protocol.report import Track, Urgency
 from tests.helpers.builders import build_report, build_reports, build_track
 
 
@@ -21,6 +21,15 @@ def build_parcel() -> Parcel:
 def test_items() -> None:
     """Each report, track and rejected item counts once."""
     assert build_parcel().items == 5
+
+
+@pytest.mark.parametrize("points, load", [(1, 1), (31, 1), (32, 2), (255, 8)])
+def test_a_long_track_is_a_larger_load(points: int, load: int) -> None:
+    """The batcher counts it for several items, storage and the ledger for one."""
+    point = build_track().points[0]
+    track = Track(1, 1, (point,) * points)
+    parcel = Parcel(1, 2, Transport.MQTT, b"", [build_report()], [track])
+    assert (parcel.items, parcel.load) == (2, 1 + load)
 
 
 def test_failed_names_every_item() -> None:

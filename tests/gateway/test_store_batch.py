@@ -42,6 +42,12 @@ def test_what_is_remembered_goes_to_no_table() -> None:
     assert verdicts_of(batch) == [[Verdict.DUPLICATE, Verdict.STORED]]
 
 
+def test_only_reports_are_remembered() -> None:
+    """A track is large and seldom comes again: the database tells that it did."""
+    batch = batch_of(parcel_of(build_report(), tracks=[build_track(sequence=9)]))
+    assert batch.committed() == {key_of(1): build_report()}
+
+
 def test_remembered_with_other_content_is_asked() -> None:
     """The memory never says conflict: the database decides."""
     recent = RecentlyCommitted(10)
@@ -63,7 +69,7 @@ def test_only_what_is_committed_is_remembered() -> None:
     batch = batch_of(parcel_of(*build_reports(3), tracks=[build_track()]))
     batch.conflict(row_of(batch, 1))
     batch.duplicate(row_of(batch, 2))
-    assert sorted(batch.committed()) == [key_of(2), key_of(3), key_of(9)]
+    assert sorted(batch.committed()) == [key_of(2), key_of(3)]
 
 
 def test_a_track_out_of_range() -> None:
