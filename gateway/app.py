@@ -118,7 +118,7 @@ async def _open_pool(settings: Settings, stop: asyncio.Event) -> asyncpg.Pool | 
 def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     loop = asyncio.get_running_loop()
     store = PostgresStore(pool, gateway=settings.name)
-    batcher = Batcher(store, settings.batch.limits(), monotonic=loop.time)
+    batcher = Batcher(store, settings.batch, monotonic=loop.time)
     admission = Admission(Devices(pool))
     station = Station(
         tables=load_tables(),

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from gateway import observe
 from gateway.parcel import ItemVerdict, Parcel
 from gateway.retry import back_off
+from gateway.settings import BatchSettings
 from gateway.store_errors import StoreUnavailableError
 
 RESUMED_AT_ONCE: Final = 16
@@ -30,26 +31,6 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """When to write, and how much may wait."""
-
-    max_batch_items: int = 4_000
-    """Most in one transaction: beyond this a larger COPY gains nothing that was measured."""
-    max_pending_items: int = 32_000
-    """High-water mark of what waits or is being written; then sources must stop reading."""
-    linger_seconds: float = 0.005
-    """How long an idle writer waits for company. Under load batches grow by themselves, while the
-    writers are busy."""
-    writers: int = 2
-    """Transactions under way at once: one is encoded while another commits."""
-
-    @property
-    def low_water_items(self) -> int:
-        """Below this sources are told to go on: half, so that they do not stop and go in turn."""
-        return self.max_pending_items // 2
-
-
-@dataclass(frozen=True, slots=True)
 class BatcherStatistics:
     """What a gauge or a health check reads."""
 
@@ -60,13 +41,13 @@ class BatcherStatistics:
 
 
 def flush_due(
-    pending_items: int, oldest_age_seconds: float, *, urgent: bool, limits: BatchLimits
+    pending_items: int, oldest_age_seconds: float, *, urgent: bool, settings: BatchSettings
 ) -> bool:
     """Whether an idle writer should write what is pending now."""
     return pending_items > 0 and (
         urgent
-        or pending_items >= limits.max_batch_items
-        or oldest_age_seconds >= limits.linger_seconds
+        or pending_items >= settings.max_items
+        or oldest_age_seconds >= settings.linger_seconds
     )
 
 
@@ -76,12 +57,12 @@ class Batcher:
     def __init__(
         self,
         store: Store,
-        limits: BatchLimits | None = None,
+        settings: BatchSettings | None = None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._limits = limits or BatchLimits()
+        self._settings = settings or BatchSettings()
         self._monotonic = monotonic
         self._urgent: deque[tuple[float, Parcel]] = deque()
         self._ordinary: deque[tuple[float, Parcel]] = deque()
@@ -104,17 +85,13 @@ class Batcher:
         queue.append((self._monotonic(), parcel))
         was_empty = not self._pending_items
         self._pending_items += parcel.load
-        if (
-            was_empty
-            or queue is self._urgent
-            or self._pending_items >= self._limits.max_batch_items
-        ):
+        if was_empty or queue is self._urgent or self._pending_items >= self._settings.max_items:
             self._wake.set()
 
     @property
     def is_full(self) -> bool:
         """Whether sources must stop reading until `when_space` tells them."""
-        return self._pending_items + self._in_flight_items > self._limits.max_pending_items
+        return self._pending_items + self._in_flight_items > self._settings.max_pending_items
 
     def when_space(self, callback: Callable[[], None]) -> None:
         """Call once when there is space again: first come, first served, a few at a time.
@@ -132,7 +109,7 @@ class Batcher:
             async with asyncio.TaskGroup() as group:
                 self._writers = [
                     group.create_task(self._work(), name=f"batch writer {number}")
-                    for number in range(self._limits.writers)
+                    for number in range(self._settings.writers)
                 ]
         finally:
             self._fail(parcel for _, parcel in (*self._urgent, *self._ordinary))
@@ -185,16 +162,16 @@ class Batcher:
 
     async def _next_batch(self) -> list[Parcel]:
         """Wait until a flush is due and take it; empty when drained."""
-        limits = self._limits
+        settings = self._settings
         while True:
             age_seconds = self._oldest_age_seconds()
             urgent = bool(self._urgent) or self._draining
-            if flush_due(self._pending_items, age_seconds, urgent=urgent, limits=limits):
+            if flush_due(self._pending_items, age_seconds, urgent=urgent, settings=settings):
                 return self._take()
             if self._draining:
                 return []
             self._wake.clear()
-            wait_seconds = limits.linger_seconds - age_seconds if self._pending_items else None
+            wait_seconds = settings.linger_seconds - age_seconds if self._pending_items else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_seconds):
                     await self._wake.wait()
@@ -204,7 +181,7 @@ class Batcher:
         parcels: list[Parcel] = []
         items = 0
         for queue in (self._urgent, self._ordinary):
-            while queue and (not parcels or items < self._limits.max_batch_items):
+            while queue and (not parcels or items < self._settings.max_items):
                 parcel = queue.popleft()[1]
                 parcels.append(parcel)
                 items += parcel.load
@@ -291,4 +268,5 @@ class Batcher:
             self._resume_soon()
 
     def _is_above_low_water(self) -> bool:
-        return self._pending_items + self._in_flight_items > self._limits.low_water_items
+        """Sources go on at half of the bound, so that they do not stop and go in turn."""
+        return 2 * (self._pending_items + self._in_flight_items) > self._settings.max_pending_items

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.batcher import BatchLimits
 from gateway.protocol import limits
 
 ENVIRONMENT_PREFIX: Final = "GATEWAY_"
@@ -99,20 +98,12 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
     max_items: Count = 4_000
     """Most in one transaction: beyond this a larger COPY gains nothing that was measured."""
     max_pending_items: Count = 32_000
-    """Most that wait in memory; then the gateway stops reading. Some 30 MB."""
+    """Most that wait or are being written; then the gateway stops reading. Some 30 MB."""
     linger_seconds: Annotated[float, Meta(ge=0)] = 0.005
-    """How long an idle writer waits for company before it writes a small batch."""
+    """How long an idle writer waits for company before it writes a small batch. Under load batches
+    grow by themselves, while the writers are busy."""
     writers: Count = 2
     """Transactions under way at once: one is encoded while the other commits."""
-
-    def limits(self) -> BatchLimits:
-        """The same for the batcher."""
-        return BatchLimits(
-            max_batch_items=self.max_items,
-            max_pending_items=self.max_pending_items,
-            linger_seconds=self.linger_seconds,
-            writers=self.writers,
-        )
 
 
 class HttpSettings(_Section, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import command
-from gateway.batcher import BatchLimits
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
@@ -132,11 +131,6 @@ def test_views_and_tables_exist() -> None:
     made = set(re.findall(r"CREATE (?:TABLE|VIEW) (\w+)", migrations))
     written = rows(section_of(DOCUMENT, "Database"), "table or view")
     assert {name for cell, _ in written for name in re.findall(r"`(\w+)`", cell)} == made
-
-
-def test_the_batcher_has_the_same_defaults_as_the_settings() -> None:
-    """One default, wherever it is looked up."""
-    assert Settings().batch.limits() == BatchLimits()
 
 
 def test_headings_are_in_the_contents() -> None:

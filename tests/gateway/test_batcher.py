@@ -7,15 +7,16 @@ from functools import partial
 
 import pytest
 
-from gateway.batcher import RESUMED_AT_ONCE, Batcher, BatchLimits, flush_due
+from gateway.batcher import RESUMED_AT_ONCE, Batcher, flush_due
 from gateway.parcel import ItemVerdict, Parcel, Verdict
 from gateway.protocol.report import Urgency
+from gateway.settings import BatchSettings
 from tests.helpers.builders import build_report, build_reports
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.store_contract import parcel_of
 
-AT_ONCE = BatchLimits(linger_seconds=0)
-NEVER_BY_AGE = BatchLimits(linger_seconds=3_600)
+AT_ONCE = BatchSettings(linger_seconds=0)
+NEVER_BY_AGE = BatchSettings(linger_seconds=3_600)
 
 
 class Settled:
@@ -39,9 +40,9 @@ class Settled:
 
 
 @asynccontextmanager
-async def running(store: MemoryStore, limits: BatchLimits = AT_ONCE) -> AsyncIterator[Batcher]:
+async def running(store: MemoryStore, settings: BatchSettings = AT_ONCE) -> AsyncIterator[Batcher]:
     """A batcher at work, drained at the end."""
-    batcher = Batcher(store, limits)
+    batcher = Batcher(store, settings)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(batcher.run())
         yield batcher
@@ -69,8 +70,8 @@ def emergency(sequence: int) -> Parcel:
 )
 def test_flush_due(pending_items: int, age_seconds: float, *, urgent: bool, is_due: bool) -> None:
     """A flush is due by size, by age or for an emergency, and never for nothing."""
-    limits = BatchLimits(max_batch_items=100, linger_seconds=0.005)
-    assert flush_due(pending_items, age_seconds, urgent=urgent, limits=limits) is is_due
+    settings = BatchSettings(max_items=100, linger_seconds=0.005)
+    assert flush_due(pending_items, age_seconds, urgent=urgent, settings=settings) is is_due
 
 
 @pytest.mark.asyncio
@@ -91,8 +92,8 @@ async def test_callback_after_the_commit() -> None:
 async def test_an_emergency_flushes_at_once_and_goes_first() -> None:
     """Ordinary reports wait for company; an emergency does not, and is not cut off by the size."""
     store, settled = MemoryStore(), Settled()
-    limits = BatchLimits(max_batch_items=4, linger_seconds=3_600)
-    async with running(store, limits) as batcher:
+    settings = BatchSettings(max_items=4, linger_seconds=3_600)
+    async with running(store, settings) as batcher:
         for number in (1, 2):
             batcher.offer(parcel_of(build_report(sequence=number)))
         urgent = emergency(3)
@@ -106,8 +107,8 @@ async def test_an_emergency_flushes_at_once_and_goes_first() -> None:
 async def test_a_full_batch_flushes_before_its_age() -> None:
     """At the size of a batch a writer begins, and takes no more than that."""
     store, settled = MemoryStore(), Settled()
-    limits = BatchLimits(max_batch_items=3, linger_seconds=3_600)
-    async with running(store, limits) as batcher:
+    settings = BatchSettings(max_items=3, linger_seconds=3_600)
+    async with running(store, settings) as batcher:
         for number in range(1, 5):
             batcher.offer(parcel_of(build_report(sequence=number), on_settled=settled))
         await settled.wait(3)
@@ -119,7 +120,7 @@ async def test_a_full_batch_flushes_before_its_age() -> None:
 async def test_a_parcel_larger_than_a_batch_is_written() -> None:
     """One parcel always goes, however large: it cannot be divided."""
     store, settled = MemoryStore(), Settled()
-    async with running(store, BatchLimits(max_batch_items=2, linger_seconds=3_600)) as batcher:
+    async with running(store, BatchSettings(max_items=2, linger_seconds=3_600)) as batcher:
         batcher.offer(parcel_of(*build_reports(5), on_settled=settled))
         assert await settled.wait(1) == [Verdict.STORED] * 5
 
@@ -183,7 +184,7 @@ async def test_full_and_space_again() -> None:
     told: list[int] = []
     all_told = asyncio.Event()
     sources = 3 * RESUMED_AT_ONCE
-    batcher = Batcher(store, BatchLimits(max_pending_items=10, linger_seconds=0))
+    batcher = Batcher(store, BatchSettings(max_pending_items=10, linger_seconds=0))
     batcher.offer(parcel_of(*build_reports(10)))
     assert not batcher.is_full
     batcher.offer(parcel_of(build_report(sequence=11)))
@@ -215,7 +216,7 @@ async def test_sources_wait_again_when_the_first_fill_it() -> None:
     store.go_on.clear()
     told: list[int] = []
     first_told = asyncio.Event()
-    batcher = Batcher(store, BatchLimits(max_pending_items=10, linger_seconds=0, writers=1))
+    batcher = Batcher(store, BatchSettings(max_pending_items=10, linger_seconds=0, writers=1))
 
     def source(number: int) -> None:
         told.append(number)
@@ -252,8 +253,8 @@ async def test_drain_gives_up() -> None:
     """When the database stays away past the time-out all get FAILED, once, and `run` ends."""
     store, settled = MemoryStore(), Settled()
     store.go_on.clear()
-    limits = BatchLimits(max_batch_items=1, linger_seconds=0)
-    batcher = Batcher(store, limits)
+    settings = BatchSettings(max_items=1, linger_seconds=0)
+    batcher = Batcher(store, settings)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(batcher.run())
         for number in range(1, 6):
@@ -275,7 +276,7 @@ async def test_cancelled_it_settles_everything_once() -> None:
 
     parcels = [parcel_of(build_report(sequence=n), on_settled=settled) for n in range(1, 4)]
     parcels[0].on_settled = first_settled
-    batcher = Batcher(store, BatchLimits(linger_seconds=0, writers=1))
+    batcher = Batcher(store, BatchSettings(linger_seconds=0, writers=1))
     for parcel in parcels:
         batcher.offer(parcel)
     async with asyncio.TaskGroup() as tasks:

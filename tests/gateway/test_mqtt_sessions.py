@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.admission import Admission
-from gateway.batcher import Batcher, BatchLimits
+from gateway.batcher import Batcher
 from gateway.mqtt_client import Delivery, ManualAcks
 from gateway.mqtt_sessions import Key, MqttSessions, Received
 from gateway.protocol import limits
@@ -30,6 +30,7 @@ from gateway.protocol.messages import (
 from gateway.protocol.proof import Greeting, verify_gateway_proof
 from gateway.protocol.wire_report import pack_report
 from gateway.session import Session, Station
+from gateway.settings import BatchSettings
 from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_report
 from tests.helpers.device_client import secret_of
 from tests.helpers.memory_store import MemoryStore
@@ -43,10 +44,10 @@ KEY: Key = (7, 3)
 class Rig:
     """Sessions with a store and a registry in memory, and a list of what the broker was acked."""
 
-    def __init__(self, batch: BatchLimits | None = None) -> None:
+    def __init__(self, batch: BatchSettings | None = None) -> None:
         self.store = MemoryStore()
         self.registry = MemoryRegistry()
-        self.batcher = Batcher(self.store, batch or BatchLimits(linger_seconds=0, writers=1))
+        self.batcher = Batcher(self.store, batch or BatchSettings(linger_seconds=0, writers=1))
         self.admission = Admission(self.registry)
         self.acked: list[int] = []
         self.acks = self._new_acks()
@@ -160,7 +161,7 @@ async def test_bad_frames_are_logged_once_a_session() -> None:
 
 async def test_messages_wait_while_the_batcher_is_full() -> None:
     """Nothing is decoded into the batcher beyond its bound; it goes on when there is space."""
-    rig = Rig(BatchLimits(max_pending_items=2, linger_seconds=0, writers=1))
+    rig = Rig(BatchSettings(max_pending_items=2, linger_seconds=0, writers=1))
 
     async def work() -> None:
         rig.receive(encode(Ping()))
@@ -243,7 +244,7 @@ async def test_what_waits_for_a_look_up_does_not_pile_up() -> None:
 
 async def test_what_waited_for_a_look_up_goes_on_as_the_batcher_has_room() -> None:
     """An answer lets no more into the batcher than its bound, and keeps the order."""
-    rig = Rig(BatchLimits(max_pending_items=2, linger_seconds=0, writers=1))
+    rig = Rig(BatchSettings(max_pending_items=2, linger_seconds=0, writers=1))
 
     async def work() -> None:
         rig.registry.go_on.clear()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.admission import Admission, Registry
-from gateway.batcher import Batcher, BatchLimits
+from gateway.batcher import Batcher
 from gateway.devices import Registration
 from gateway.mqtt_source import MqttSource
 from gateway.parcel import Transport
@@ -20,7 +20,7 @@ from gateway.protocol.limits import MAX_FRAME_BYTES
 from gateway.protocol.messages import Ack, Ping, Pong, Refusal, Welcome, encode
 from gateway.protocol.wire_report import pack_report
 from gateway.session import Station
-from gateway.settings import MqttSettings
+from gateway.settings import BatchSettings, MqttSettings
 from tests.helpers.brokers import Broker
 from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_report
 from tests.helpers.memory_store import MemoryStore
@@ -56,7 +56,7 @@ class Rig:
         self.store = MemoryStore()
         self.registry = EverybodyIsKnown()
         self.refused: list[tuple[Transport, int]] = []
-        self.batcher = Batcher(self.store, BatchLimits(linger_seconds=0))
+        self.batcher = Batcher(self.store, BatchSettings(linger_seconds=0))
         registry: Registry = self.registry
         self.admission = Admission(registry)
         loop = asyncio.get_running_loop()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.batcher import BatchLimits
 from gateway.settings import Settings, SettingsError, load_settings
 
 
@@ -29,11 +28,6 @@ def test_defaults() -> None:
     assert settings.name == socket.gethostname()
     assert settings.tcp.enabled
     assert not settings.mqtt.enabled
-
-
-def test_the_batcher_s_defaults_are_the_same() -> None:
-    """Written twice, they must not differ."""
-    assert Settings().batch.limits() == BatchLimits()
 
 
 def test_a_file(file: Path) -> None:
@@ -60,7 +54,7 @@ def test_the_environment_wins(file: Path) -> None:
     settings = load_settings(file, environment)
     assert (settings.name, settings.tcp.port, settings.tcp.window_reports) == ("0815", 7442, 5)
     assert (settings.mqtt.enabled, settings.mqtt.password) == (True, "12345")
-    assert settings.batch.limits().linger_seconds == 0.25
+    assert settings.batch.linger_seconds == 0.25
     assert settings.drain_timeout_seconds == 3
 
 

@@ -7,13 +7,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.batcher import Batcher, BatchLimits
+from gateway.batcher import Batcher
 from gateway.embedded_postgres import EmbeddedPostgres
 from gateway.handlers.outcome import Rejected
 from gateway.migrate import migrate
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.errors import RefusalCode
 from gateway.recent import Key
+from gateway.settings import BatchSettings
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import StoreUnavailableError
 from tests.helpers.builders import build_report, build_reports
@@ -298,7 +299,7 @@ async def test_postgres_gone_between_receive_and_commit(
     async with fault_proxy(own_postgres.dsn) as proxy:
         pool = await open_pool(proxy.dsn(own_postgres.dsn), size=4)
         store = InspectedPostgresStore(pool)
-        batcher = Batcher(store, BatchLimits(linger_seconds=0))
+        batcher = Batcher(store, BatchSettings(linger_seconds=0))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(batcher.run())
             under_way = proxy.next_request()

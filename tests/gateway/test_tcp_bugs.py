@@ -8,7 +8,6 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from gateway import session as session_module
-from gateway.batcher import BatchLimits
 from gateway.handlers import HANDLERS
 from gateway.handlers.context import Context
 from gateway.protocol.framing import encode_frame
@@ -16,6 +15,7 @@ from gateway.protocol.messages import (
     Ping,
     encode,
 )
+from gateway.settings import BatchSettings
 from tests.helpers.device_client import connect, greeted
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.metrics import TCP, grown
@@ -45,7 +45,7 @@ def faulty_ping(monkeypatch: pytest.MonkeyPatch) -> None:
 async def other_works(store: MemoryStore) -> AsyncIterator[TcpGateway]:
     """A gateway at which a bug costs one session of two, and is told of once."""
     failures = grown("gateway_session_failures_total", TCP)
-    limits = BatchLimits(max_batch_items=1, max_pending_items=1, linger_seconds=0)
+    limits = BatchSettings(max_items=1, max_pending_items=1, linger_seconds=0)
     with capture_logs() as logs:
         async with (
             tcp_gateway(store, batch=limits, window_reports=1) as gateway,

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from gateway.batcher import BatchLimits
 from gateway.parcel import ItemVerdict, Parcel
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.framing import encode_frame
@@ -18,6 +17,7 @@ from gateway.protocol.messages import (
     Welcome,
     encode,
 )
+from gateway.settings import BatchSettings
 from gateway.tcp_server import READ_BYTES
 from gateway.tcp_session import GIVEN_UP_RETRY_SECONDS
 from tests.helpers.device_client import DeviceClient, connect, greeted
@@ -143,7 +143,7 @@ async def test_a_report_that_is_given_up_with_the_window_full(store: MemoryStore
 async def test_a_full_batcher_stops_all_and_loses_nothing(store: MemoryStore) -> None:
     """Thirty sessions against a batcher for eight items: what it holds stays near its bound."""
     store.go_on.clear()
-    limits = BatchLimits(max_batch_items=4, max_pending_items=8, linger_seconds=0)
+    limits = BatchSettings(max_items=4, max_pending_items=8, linger_seconds=0)
     ledger = LedgerOfMetrics()
     async with tcp_gateway(store, batch=limits) as gateway, sessions(gateway, 30) as clients:
         for client in clients:
@@ -162,7 +162,7 @@ async def test_a_full_batcher_stops_all_and_loses_nothing(store: MemoryStore) ->
 async def test_a_session_that_ends_while_it_waits_for_space(store: MemoryStore) -> None:
     """Its turn passes to the others and does nothing to the closed connection."""
     store.go_on.clear()
-    limits = BatchLimits(max_batch_items=1, max_pending_items=1, linger_seconds=0)
+    limits = BatchSettings(max_items=1, max_pending_items=1, linger_seconds=0)
     async with tcp_gateway(store, batch=limits) as gateway, sessions(gateway, 3) as clients:
         for client in clients:
             await client.send(*(wire(number) for number in range(1, 5)))

@@ -9,12 +9,12 @@ import msgspec
 
 from gateway import observe
 from gateway.admission import Admission
-from gateway.batcher import Batcher, BatchLimits, Store
+from gateway.batcher import Batcher, Store
 from gateway.devices import Registration
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.proof import derive_keys
 from gateway.session import Station
-from gateway.settings import TcpSettings
+from gateway.settings import BatchSettings, TcpSettings
 from gateway.store_errors import StoreUnavailableError
 from gateway.tcp_server import TcpServer
 from gateway.tcp_session import TcpSession
@@ -68,7 +68,7 @@ class MemoryRegistry:
 class TcpGateway:
     """A server, its stations, and its address. Started by `tcp_gateway`."""
 
-    def __init__(self, store: Store, batch: BatchLimits, settings: TcpSettings) -> None:
+    def __init__(self, store: Store, batch: BatchSettings, settings: TcpSettings) -> None:
         loop = asyncio.get_running_loop()
         self._seconds_ahead = 0.0
         self.registry = MemoryRegistry()
@@ -107,11 +107,11 @@ class TcpGateway:
 
 @asynccontextmanager
 async def tcp_gateway(
-    store: Store | None = None, *, batch: BatchLimits | None = None, **settings: Any
+    store: Store | None = None, *, batch: BatchSettings | None = None, **settings: Any
 ) -> AsyncIterator[TcpGateway]:
     """Run a server on a free port, with these settings of TCP; drained and closed afterwards."""
     values = msgspec.convert({"host": "127.0.0.1", "port": 0, **settings}, TcpSettings)
-    gateway = TcpGateway(store or MemoryStore(), batch or BatchLimits(linger_seconds=0), values)
+    gateway = TcpGateway(store or MemoryStore(), batch or BatchSettings(linger_seconds=0), values)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(gateway.batcher.run())
         admission = tasks.create_task(gateway.admission.run())
