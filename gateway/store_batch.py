@@ -22,6 +22,18 @@ DIGEST_BYTES: Final = 16
 """128 bits tell frames and contents apart for ever; they guard nothing secret."""
 
 
+UNREAD_FRAMES: Final = frozenset(
+    {
+        RefusalCode.BAD_FRAME,
+        RefusalCode.UNKNOWN_MESSAGE,
+        RefusalCode.MALFORMED_MESSAGE,
+        RefusalCode.UNEXPECTED_MESSAGE,
+    }
+)
+"""Of such a frame the number is a guess: software that writes its fields in a wrong order gives all
+its frames the same one, and each must be kept."""
+
+
 class Row(msgspec.Struct, gc=False):
     """One report or track on its way into its table."""
 
@@ -167,7 +179,8 @@ def _kept(parcel: Parcel, rejected: Rejected) -> Kept:
     if sequence is not None and not 0 <= sequence <= MAX_SEQUENCE:
         detail, sequence = f"sequence {sequence}: {detail}", None
     readable = detail.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    distinct_by = b"" if sequence is not None else frame_digest(parcel.frame)
+    is_numbered = sequence is not None and rejected.code not in UNREAD_FRAMES
+    distinct_by = b"" if is_numbered else frame_digest(parcel.frame)
     return Kept(parcel, sequence, rejected.code, readable[:MAX_DETAIL_CHARACTERS], distinct_by)
 
 

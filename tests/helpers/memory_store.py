@@ -9,6 +9,7 @@ from gateway.parcel import ItemVerdict, Parcel, Verdict
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.report import Report, Track
 from gateway.recent import Key
+from gateway.store_batch import UNREAD_FRAMES
 from gateway.store_errors import StoreUnavailableError
 
 Item = TypeVar("Item", Report, Track)
@@ -85,7 +86,7 @@ class MemoryStore:
     def _keep(self, parcel: Parcel, sequence: int | None, code: RefusalCode) -> None:
         row = (parcel.device_id, parcel.installation, sequence, code, parcel.frame)
         same = [kept for kept in self.quarantine if kept[:4] == row[:4]]
-        if sequence is None:
+        if sequence is None or code in UNREAD_FRAMES:
             same = [kept for kept in same if kept[4] == parcel.frame]
         if not same:
             self.quarantine.append(row)

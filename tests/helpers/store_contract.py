@@ -181,6 +181,13 @@ class StoreContract:
             assert verdicts == [[(None, Verdict.QUARANTINED, RefusalCode.MALFORMED_MESSAGE)]]
         assert [row[4] for row in await store.quarantined()] == [b"one", b"two"]
 
+    async def test_frames_whose_number_is_a_guess(self, store: InspectedStore) -> None:
+        """Malformed frames are each kept, though all seem to bring the same number."""
+        rejected = [Rejected(1, RefusalCode.MALFORMED_MESSAGE, "fields in a wrong order")]
+        for frame in (b"one", b"two", b"one"):
+            await store.write([parcel_of(rejected=rejected, frame=frame)])
+        assert [row[4] for row in await store.quarantined()] == [b"one", b"two"]
+
     async def test_tracks(self, store: InspectedStore) -> None:
         """A track is stored, recognised when it comes again, and kept when its content differs."""
         track, other = build_track(3), build_track(2)

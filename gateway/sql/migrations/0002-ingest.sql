@@ -143,7 +143,7 @@ COMMENT ON COLUMN quarantine.installation IS 'Installation of the handset softwa
 COMMENT ON COLUMN quarantine.sequence IS 'Sequence number; null where it could not be read.';
 COMMENT ON COLUMN quarantine.transport IS 'Over which transport it came first.';
 COMMENT ON COLUMN quarantine.code IS 'The refusal code that the device was told.';
-COMMENT ON COLUMN quarantine.distinct_by IS 'What else tells two rows apart: a digest of the content where another content is stored under the number, a digest of the frame where there is no number, else empty.';
+COMMENT ON COLUMN quarantine.distinct_by IS 'What else tells two rows apart: a digest of the content where another content is stored under the number, a digest of the frame where there is no number or only a guess at one, else empty.';
 COMMENT ON COLUMN quarantine.frame_digest IS 'The frame that it came in.';
 COMMENT ON COLUMN quarantine.detail IS 'The reason in words, for people.';
 
