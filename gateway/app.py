@@ -171,6 +171,7 @@ async def _drain(gateway: Gateway) -> None:
     if gateway.mqtt is not None:
         gateway.mqtt.stop_receiving()
     await gateway.batcher.drain(gateway.settings.drain_timeout_seconds)
+    await asyncio.sleep(0)  # the acks of a turn go out at its end, and before any goodbye
     # The counts of refusals are all that may be lost here.
     with contextlib.suppress(StoreUnavailableError, TimeoutError):
         async with asyncio.timeout(LAST_COUNTS_SECONDS):

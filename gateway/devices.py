@@ -22,9 +22,6 @@ some repetitions and no report; the next look-up goes on from there."""
 LIST_PAGE_DEVICES: Final = 1_000
 """Devices read at a time when listing: some 200 KB."""
 
-IMPORT_COLUMNS: Final = ("device", "secret", "label", "street")
-"""Columns of a file of devices; `secret` in hexadecimal, `label` and `street` may be empty."""
-
 _QUERIES = load_queries("devices.sql")
 
 
@@ -156,7 +153,8 @@ class Devices:
 
 
 def read_device_file(lines: Iterable[str]) -> Iterator[NewDevice]:
-    """Devices from a CSV file with the columns `device,secret,label,street`.
+    """Devices from a CSV file with the columns `device,secret,label,street`: `secret` in
+    hexadecimal, `label` and `street` empty or left out.
 
     Raises:
         DeviceFileError: A line is wrong; the message never quotes a secret.

@@ -22,8 +22,6 @@ from gateway.settings import MqttSettings
 MAX_OUTGOING_CALLS: Final = 1_000
 """aiomqtt logs a warning for each pending call above ten; ours are bounded by our own queue."""
 
-QOS_AT_LEAST_ONCE: Final = 1
-
 
 @dataclass(slots=True)
 class Delivery:

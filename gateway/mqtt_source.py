@@ -32,6 +32,12 @@ LAST_REPLIES_SECONDS: Final = 5.0
 RETURN_SECONDS: Final = 1.0
 """After leaving for want of room: time to commit some of what we have, before it comes again."""
 
+UP_QOS: Final = 1
+"""Of what devices publish: the broker keeps it until our PUBACK. With 0 it would ask for none."""
+
+DOWN_QOS: Final = 0
+"""Of replies; see above."""
+
 V5, V311 = aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311
 
 
@@ -141,7 +147,7 @@ class MqttSource:
         group = self._settings.shared_group
         divides = version is V5 and group
         topic_filter = topics.shared(group, topics.UP_FILTER) if divides else topics.UP_FILTER
-        await client.subscribe(topic_filter, qos=1)
+        await client.subscribe(topic_filter, qos=UP_QOS)
 
     async def _publish(self, client: aiomqtt.Client, version: aiomqtt.ProtocolVersion) -> None:
         properties = content_type_properties() if version is V5 else None
@@ -149,7 +155,9 @@ class MqttSource:
         while True:
             topic, body = await replies.get()
             try:
-                await client.publish(topic, body, qos=0, properties=properties, timeout=math.inf)
+                await client.publish(
+                    topic, body, qos=DOWN_QOS, properties=properties, timeout=math.inf
+                )
             finally:
                 replies.task_done()
 
