@@ -37,10 +37,10 @@ CREATE TABLE installation (
     settled_through integer NOT NULL DEFAULT 0,
     PRIMARY KEY (device_id, installation)
 );
-COMMENT ON TABLE installation IS 'Installations of the handset software that have greeted and proved who they are.';
+COMMENT ON TABLE installation IS 'Installations of the handset software that have stored something and greeted.';
 COMMENT ON COLUMN installation.device_id IS 'The device.';
-COMMENT ON COLUMN installation.first_seen_at IS 'First admitted greeting.';
-COMMENT ON COLUMN installation.last_seen_at IS 'Latest admitted greeting.';
+COMMENT ON COLUMN installation.first_seen_at IS 'First greeting after something was stored.';
+COMMENT ON COLUMN installation.last_seen_at IS 'Latest greeting, looked up before its proof is checked.';
 COMMENT ON COLUMN installation.installation IS 'Drawn at random when the handset is set up, wiped or restored.';
 COMMENT ON COLUMN installation.settled_through IS 'All sequence numbers from 1 to this one are stored or in quarantine. A memory of what the rows say: it may lag, never lead.';
 
