@@ -20,6 +20,7 @@ from gateway.batcher import Batcher
 from gateway.mqtt_client import ManualAcks, content_type_properties, open_client
 from gateway.mqtt_sessions import MqttSessions, Received
 from gateway.protocol import limits, topics
+from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.messages import BadFrame, decode_or_bad
 from gateway.retry import back_off
@@ -31,6 +32,9 @@ LAST_REPLIES_SECONDS: Final = 5.0
 
 RETURN_SECONDS: Final = 1.0
 """After leaving for want of room: time to commit some of what we have, before it comes again."""
+
+MAX_KEPT_BYTES: Final = 65_536
+"""Kept of a payload that is no frame: some brokers take 256 MB, and thousands may wait here."""
 
 UP_QOS: Final = 1
 """Of what devices publish: the broker keeps it until our PUBACK. With 0 it would ask for none."""
@@ -179,18 +183,21 @@ class MqttSource:
             observe.bad_topic(message.topic.value)
             acks.settled(delivery)
             return
-        event = _too_large(body) or decode_or_bad(body)
+        event = decode_payload(body)
+        body = event.body if isinstance(event, BadFrame) else body
         self._sessions.receive(Received(key, event, body, acks, delivery))
         if len(acks) > self._settings.max_pending_messages:
             self._leave.set()
 
 
-def _too_large(body: bytes) -> BadFrame | None:
-    """A broker takes larger payloads than a frame may have."""
+def decode_payload(body: bytes) -> Event:
+    """The message in a payload. One that is larger than a frame may be is bad, and cut to
+    `MAX_KEPT_BYTES`.
+    """
     if len(body) <= limits.MAX_FRAME_BYTES:
-        return None
+        return decode_or_bad(body)
     detail = f"{len(body)} bytes, at most {limits.MAX_FRAME_BYTES}"
-    return BadFrame(body, RefusalCode.BAD_FRAME, detail)
+    return BadFrame(body[:MAX_KEPT_BYTES], RefusalCode.BAD_FRAME, detail)
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

@@ -12,12 +12,12 @@ import pytest
 from gateway.admission import Admission, Registry
 from gateway.batcher import Batcher
 from gateway.devices import Registration
-from gateway.mqtt_source import MqttSource
+from gateway.mqtt_source import MqttSource, decode_payload
 from gateway.parcel import Transport
 from gateway.protocol import topics
 from gateway.protocol.errors import RefusalCode, Resend
 from gateway.protocol.limits import MAX_FRAME_BYTES
-from gateway.protocol.messages import Ack, Ping, Pong, Refusal, Welcome, encode
+from gateway.protocol.messages import Ack, BadFrame, Ping, Pong, Refusal, Welcome, encode
 from gateway.protocol.wire_report import pack_report
 from gateway.session import Station
 from gateway.settings import BatchSettings, MqttSettings
@@ -266,3 +266,14 @@ async def test_too_many_unsettled_messages_make_it_leave_and_come_back(broker: B
         await until(lambda: len(rig.store.reports) == 14 or rig.source.is_connected)
         await device.publish(wire(15))
         await until(lambda: (device.device, 1, 15) in rig.store.reports)
+
+
+async def test_a_payload_beyond_a_frame_is_cut() -> None:
+    """A frame of the largest size is read; beyond it little is kept, whatever the broker takes."""
+    for size, kept in ((MAX_FRAME_BYTES + 1, MAX_FRAME_BYTES + 1), (10**6, 65_536)):
+        bad = decode_payload(bytes(size))
+        assert isinstance(bad, BadFrame)
+        assert (bad.code, len(bad.body)) == (RefusalCode.BAD_FRAME, kept)
+    largest = decode_payload(bytes(MAX_FRAME_BYTES))
+    assert isinstance(largest, BadFrame)
+    assert largest.code is RefusalCode.MALFORMED_MESSAGE
