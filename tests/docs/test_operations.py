@@ -10,6 +10,7 @@ from msgspec import inspect
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+import gateway.observe  # noqa: F401 - registers the metrics
 from gateway import command
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
