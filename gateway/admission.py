@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 from gateway import observe
 from gateway.devices import Registration
+from gateway.protocol import limits
+from gateway.protocol.messages import Welcome
 from gateway.protocol.proof import Greeting, Keys, gateway_proof, verify_device_proof
 from gateway.retry import back_off
 from gateway.store_errors import StoreUnavailableError
@@ -40,6 +42,26 @@ class Admitted:
     refused: list[tuple[int, int]]
     """Sequence number and refusal code of what is in quarantine above the greeting's number."""
     gateway_proof: bytes
+
+    def welcome(
+        self,
+        now: int,
+        edition: int,
+        *,
+        heartbeat_seconds: int = limits.HEARTBEAT_SECONDS,
+        window_reports: int = limits.WINDOW_REPORTS,
+    ) -> Welcome:
+        """The answer to its greeting. `now` is Unix time in seconds."""
+        return Welcome(
+            version=limits.PROTOCOL_VERSION,
+            proof=self.gateway_proof,
+            server_time=now,
+            settled_through=self.settled_through,
+            heartbeat_seconds=heartbeat_seconds,
+            window_reports=window_reports,
+            edition=edition,
+            refused=self.refused,
+        )
 
 
 @dataclass(frozen=True, slots=True)

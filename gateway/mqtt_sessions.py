@@ -10,10 +10,10 @@ from gateway.admission import Admission, Admitted, Applicant
 from gateway.batcher import Batcher
 from gateway.mqtt_client import Delivery, ManualAcks
 from gateway.parcel import Transport
-from gateway.protocol import limits, topics
+from gateway.protocol import topics
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode, Resend
-from gateway.protocol.messages import BadFrame, Hello, Message, Refusal, Welcome, encode
+from gateway.protocol.messages import BadFrame, Hello, Message, Refusal, encode
 from gateway.protocol.proof import Greeting
 from gateway.session import Session, Station, item_count
 
@@ -163,7 +163,8 @@ class MqttSessions:
             return
         session = self._admit(key, admitted)
         if isinstance(received.event, Hello):
-            self._reply(key, [self._welcome(admitted)])
+            now, edition = int(self._station.unix_time()), self._station.tables.current
+            self._reply(key, [admitted.welcome(now, edition)])
             received.settled()
         else:
             self._hand_over(session, received)
@@ -195,18 +196,6 @@ class MqttSessions:
         for received in waiting:
             self._station.refused(Transport.MQTT, item_count(received.event))
             received.settled()
-
-    def _welcome(self, admitted: Admitted) -> Welcome:
-        return Welcome(
-            version=limits.PROTOCOL_VERSION,
-            proof=admitted.gateway_proof,
-            server_time=int(self._station.unix_time()),
-            settled_through=admitted.settled_through,
-            heartbeat_seconds=limits.HEARTBEAT_SECONDS,
-            window_reports=limits.WINDOW_REPORTS,
-            edition=self._station.tables.current,
-            refused=admitted.refused,
-        )
 
     def _reply(self, key: Key, messages: list[Message]) -> None:
         topic = topics.down_topic(*key)

@@ -18,7 +18,7 @@ from gateway.parcel import Transport
 from gateway.protocol import limits
 from gateway.protocol.connection import Connection, Timeouts
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
-from gateway.protocol.messages import BadFrame, Challenge, Hello, Message, Refusal, Welcome
+from gateway.protocol.messages import BadFrame, Challenge, Hello, Message, Refusal
 from gateway.protocol.proof import Greeting
 from gateway.protocol.state import Role, State
 from gateway.session import Session, Station
@@ -286,23 +286,17 @@ class TcpSession(asyncio.BufferedProtocol):
             send=self._send,
         )
         self._server.admitted(self, hello.device)
-        self._connection.send(self._welcome(admitted), now)
+        settings, station = self._server.settings, self._server.station
+        welcome = admitted.welcome(
+            int(station.unix_time()),
+            station.tables.current,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            window_reports=settings.window_reports,
+        )
+        self._connection.send(welcome, now)
         observe.session_opened(Transport.TCP, hello.device, self._peer())
         self._arm_timer()
         self._pump()
-
-    def _welcome(self, admitted: Admitted) -> Welcome:
-        settings, station = self._server.settings, self._server.station
-        return Welcome(
-            version=limits.PROTOCOL_VERSION,
-            proof=admitted.gateway_proof,
-            server_time=int(station.unix_time()),
-            settled_through=admitted.settled_through,
-            heartbeat_seconds=settings.heartbeat_seconds,
-            window_reports=settings.window_reports,
-            edition=station.tables.current,
-            refused=admitted.refused,
-        )
 
     def _turn_away(self) -> None:
         observe.turned_away(Transport.TCP)
