@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.embedded_broker import EmbeddedBroker
 from gateway.embedded_postgres import EmbeddedPostgres
@@ -23,6 +24,14 @@ from tests.helpers.mosquitto import Mosquitto
 PUBLIC = Path("/var/tmp")  # noqa: S108 -- only the parent of a directory with a name of chance
 
 BROKERS = ["nats", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_imported() -> Iterator[None]:
+    """Each test finds logging as it is before a program configures it: all levels, uncaptured."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
