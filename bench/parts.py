@@ -152,10 +152,7 @@ class Bench:
         batches = [pack(rows) for rows in workload.copy_batches(self.fleet, self._batch_items)]
         total = total_of(self.fleet)
         with self._world.database() as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as r:
-            postgres = self._world.postgres.pid
-            cpu_before = cpu_seconds(postgres)
-            seconds, own_cpu = r.run(_copy_all(dsn, batches))
-            cpu = {"postgres": cpu_seconds(postgres) - cpu_before, "generator": own_cpu}
+            seconds, cpu = r.run(_copy_all(dsn, batches, self._world.postgres.pid))
             check_stored(dsn, self.fleet, total)
         return Measurement(
             part=RAW_CEILING if raw else CEILING,
@@ -283,9 +280,13 @@ class Bench:
         return {"postgres": self._world.postgres.pid, **others, **broker}
 
 
-async def _copy_all(dsn: str, batches: Sequence[CopySource]) -> tuple[float, float]:
+async def _copy_all(
+    dsn: str, batches: Sequence[CopySource], postgres_pid: int
+) -> tuple[float, dict[str, float]]:
+    """Seconds and processor seconds, read while the connection's server process still lives."""
     connection = await asyncpg.connect(dsn)
-    cpu, began = time.process_time(), time.perf_counter()
+    postgres = cpu_seconds(postgres_pid)
+    own, began = time.process_time(), time.perf_counter()
     for batch in batches:
         if isinstance(batch, memoryview):
             await connection.copy_to_table(
@@ -293,9 +294,13 @@ async def _copy_all(dsn: str, batches: Sequence[CopySource]) -> tuple[float, flo
             )
         else:
             await connection.copy_records_to_table("report", records=batch, columns=REPORT_COLUMNS)
-    seconds, own_cpu = time.perf_counter() - began, time.process_time() - cpu
+    seconds = time.perf_counter() - began
+    cpu = {
+        "postgres": cpu_seconds(postgres_pid) - postgres,
+        "generator": time.process_time() - own,
+    }
     await connection.close()
-    return seconds, own_cpu
+    return seconds, cpu
 
 
 def _checked_figures(gateway: RunningGateway, result: LoadResult) -> dict[str, float]:

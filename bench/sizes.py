@@ -76,11 +76,12 @@ def size_table(
     bare_reports = [report for own in bare for report in own]
     rows = [
         SizeRow(
-            "single",
+            form,
             "bytes",
-            spread(single_bytes(report, edition) for report in reports),
-            spread(single_bytes(report, edition) for report in bare_reports),
+            spread(single_bytes(report, edition) for report in reports if counts(report)),
+            spread(single_bytes(report, edition) for report in bare_reports if counts(report)),
         )
+        for form, counts in (("single", _any), ("single, no component identity", _no_component))
     ]
     rows += [
         SizeRow(
@@ -134,6 +135,14 @@ def _backlog_bytes(
     for own in devices:
         for part in chunks(own, size):
             yield len(encode_frame(encode(pack_backlog(part, edition)))) / size
+
+
+def _any(_report: Report) -> bool:
+    return True
+
+
+def _no_component(report: Report) -> bool:
+    return report.component is None
 
 
 def _without_text(report: Report) -> Report:

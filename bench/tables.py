@@ -8,6 +8,8 @@ from bench.sizes import SizeTable, Spread
 
 MEBIBYTE: Final = 1_048_576
 DASH: Final = "–"
+NUMERIC: Final = frozenset("0123456789" + DASH)
+"""How the cells of a column of numbers begin."""
 
 
 def render(results: Results) -> str:
@@ -23,8 +25,9 @@ def render(results: Results) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first two to the right."""
-    rule = ["---" if place < 2 else "---:" for place in range(len(head))]  # noqa: PLR2004 - as said
+    """A Markdown table; the columns that begin with a number are set to the right."""
+    first = rows[0]
+    rule = ["---:" if cell.strip("*")[:1] in NUMERIC else "---" for cell in first]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
 
 
@@ -54,7 +57,7 @@ def _speed(results: Results, summaries: Sequence[Summary]) -> str:
 def _costs(summaries: Sequence[Summary]) -> str:
     """Processor seconds for 1,000 reports are processor milliseconds for one."""
     names = ("gateway", "script", "postgres", "broker", "generator")
-    head = ("part", "CPU seconds per 1,000 reports:", *names, "all", "processors busy")
+    head = ("CPU seconds per 1,000 reports", *names, "all", "processors busy")
     rows = []
     for summary in summaries:
         costs = summary.cpu_ms_per_report
@@ -62,7 +65,6 @@ def _costs(summaries: Sequence[Summary]) -> str:
         rows.append(
             (
                 f"({summary.part})",
-                "",
                 *(_number(costs.get(name), 3) for name in names),
                 f"{every:.3f}",
                 f"{every * summary.median_rate / 1_000:.1f}",

@@ -1,0 +1,27 @@
+"""The tables."""
+
+from bench.results import Measurement, Results
+from bench.tables import render, table
+
+
+def test_numbers_stand_to_the_right() -> None:
+    """Also bold ones and missing ones."""
+    text = table(("part", "rate", "ratio"), [("(a)", "**1,000**", "–")])
+    assert text.splitlines()[1] == "| --- | ---: | ---: |"
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    """A single part has a rate and its costs, and no ratio."""
+    measurement = Measurement(part="c", reports=1_000, seconds=0.1, cpu_seconds={"gateway": 0.05})
+    results = Results(
+        machine={"machine": "two processors"},
+        settings={"rows": "few"},
+        memory_bound_bytes=1_048_576,
+        titles={"c": "the gateway"},
+        measurements=[measurement],
+        sizes=[],
+    )
+    lines = render(results).splitlines()
+    assert "| (c) | the gateway | 1,000 | **10,000** | 10,000 to 10,000 |" + " – |" * 5 in lines
+    assert "| (c) | 0.050 | – | – | – | – | 0.050 | 0.5 |" in lines
+    assert "No gateway was measured." in lines
