@@ -238,7 +238,11 @@ async def test_two_gateways_at_the_same_time(dsn: str, tmp_path: Path) -> None:
             assert await asyncio.to_thread(gateway.end) == 0
     look = Look(dsn)
     assert await look.reports() == [(1, 1, number) for number in range(1, count + 1)]
-    assert await look.ledger() == [(2 * count, count, count, 0, 0)]
+    # An ack of one gateway may cover what the other has stored, and end its device's session early.
+    [(received, stored, duplicate, quarantined, refused)] = await look.ledger()
+    assert (stored, quarantined, refused) == (count, 0, 0)
+    assert received == stored + duplicate
+    assert duplicate > 0
     names = await look.rows("SELECT DISTINCT gateway FROM ledger ORDER BY gateway")
     assert names == [("north",), ("south",)]
 
