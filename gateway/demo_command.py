@@ -207,9 +207,11 @@ def _show(result: Result, figures: Mapping[str, Any]) -> None:
     console = Console()
     console.print(quarter.render(result.quarter, quarter.load_published()))
     ledger = Table(title="The ledger (received = the sum of the others)")
-    for name in result.ledger:
+    # What was given up, which only a bug or a shutdown causes, takes a column only if it is there.
+    counts = {name: count for name, count in result.ledger.items() if count or name != "given_up"}
+    for name in counts:
         ledger.add_column(name.replace("_", " "), justify="right")
-    ledger.add_row(*(f"{number:,}" for number in result.ledger.values()))
+    ledger.add_row(*(f"{count:,}" for count in counts.values()))
     console.print(ledger)
     wrong = {name: figures[name] for name in ("missing", "extra", "altered")}
     console.print("sent against stored, row by row:", wrong, soft_wrap=True)
