@@ -1,4 +1,7 @@
-"""How much memory the settings let a gateway take above what it has at its start. Pure."""
+"""How much memory the settings let a gateway take above what it has at its start. Pure.
+
+How many things may be held follows from the settings. Bytes for each are estimates, rounded up [A].
+"""
 
 from typing import Final
 

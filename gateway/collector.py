@@ -10,11 +10,12 @@ import gc
 from typing import Final
 
 NEW_OBJECTS: Final = 10_000
-"""Objects made and not freed before the young ones are looked through: some 250 sessions' worth."""
+"""Objects made and not freed before the young ones are looked through: some 250 sessions' worth
+(estimated)."""
 
 YOUNG_ROUNDS: Final = 5
 """Rounds of one generation before the next older one. A full round comes at the latest after
-250,000 objects: closed sessions that wait for it take some 30 MB."""
+250,000 objects: closed sessions that wait for it take some 30 MB (estimated)."""
 
 
 def calm_collector() -> None:

@@ -86,7 +86,7 @@ class Parcel:
     @property
     def urgent(self) -> bool:
         """Whether it holds an emergency, which never waits for a batch to fill."""
-        # A loop, because it runs for every frame and a generator costs four times as much.
+        # A loop, because it runs for every frame and a generator costs more than what it does.
         for report in self.reports:  # noqa: SIM110
             if report.urgency == _EMERGENCY:
                 return True

@@ -25,6 +25,10 @@ SUBACK: Final = 0x90
 KEEP_ALIVE_SECONDS: Final = 0
 """None: no run lasts so long, and a ping would be one more thing to keep time for."""
 
+DOWN_QOS: Final = 1
+"""Of the subscription to the device's own topic, as the protocol has it. The embedded broker keeps
+a consumer for each such subscription and asks all of them at each ack of the gateway."""
+
 SUBSCRIBE_ID: Final = 1
 HELLO_ID: Final = 65_535
 _USER_PASSWORD_PERSISTENT: Final = 0b1100_0000
@@ -70,7 +74,7 @@ class MqttDevice(Device):
             self._publish(first, body)
         elif kind == CONNACK and not body[1]:
             topic = down_topic(self.plan.device_id, self.plan.installation)
-            wanted = SUBSCRIBE_ID.to_bytes(2, "big") + _string(topic) + b"\x01"
+            wanted = SUBSCRIBE_ID.to_bytes(2, "big") + _string(topic) + bytes((DOWN_QOS,))
             self.transport.write(packet(SUBSCRIBE, wanted))
         elif kind == SUBACK and body[2] < _REFUSED_FROM:
             self._subscribed()
