@@ -40,6 +40,9 @@ class AckTracker:
         """
         if not self._moved:
             return []
+        if not self._fresh:  # the usual case, worth a short way
+            self._moved = False
+            return [Ack(self.through)]
         fresh = sorted(number for number in self._fresh if number > self.through)
         ranges = list(_ranges(fresh))
         self._fresh.clear()
