@@ -179,3 +179,12 @@ def test_covered_never_raises(through: int, ranges: list[int]) -> None:
 def test_covered_goes_on_behind_nonsense() -> None:
     """A pair that makes no sense does not cost those behind it."""
     assert list(covered(Ack(10, [0, 5, 5, 1]))) == [range(1, 11), range(15, 16)]
+
+
+def test_a_gap_that_closes_before_the_ack_leaves_no_range() -> None:
+    """What stood beyond a gap is covered by the cumulative number once the gap is closed."""
+    tracker = AckTracker()
+    tracker.settle([2, 3])
+    tracker.settle([1])
+    assert tracker.take_acks() == [Ack(3)]
+    assert tracker.take_acks() == []
