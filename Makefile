@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
+	--generate-hashes --no-strip-extras --no-header --no-annotate --no-emit-index-url --quiet
 
 # pip must not read a platform's answer to "is there a newer pip", nor ask questions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
