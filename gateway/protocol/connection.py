@@ -35,6 +35,7 @@ from gateway.protocol.messages import (
     encode,
 )
 from gateway.protocol.state import RECEIVE, SEND, TRANSITIONS, Role, State
+from gateway.protocol.task_messages import TaskAnswer
 
 Event = Message | BadFrame
 
@@ -211,4 +212,4 @@ class Connection:
 
 
 _NO_GREETING = frozenset({RefusalCode.UNEXPECTED_MESSAGE, RefusalCode.UNKNOWN_MESSAGE})
-_EXPECT_REPLY = (Hello, Ping, *STORED_MESSAGES)
+_EXPECT_REPLY = (Hello, Ping, TaskAnswer, *STORED_MESSAGES)

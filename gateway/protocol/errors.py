@@ -51,6 +51,11 @@ class RefusalCode(IntEnum):
     the report again under a new number."""
     UNSTORABLE = 49
     """The database refused the row. Tell the centre: the report is kept in quarantine."""
+    UNKNOWN_TASK = 50
+    """An answer to a task that this device was never given. Delete the answer."""
+    BAD_ANSWER = 51
+    """No answer that the kind of the task takes, or a text that does not decode, is too long or
+    holds a control character. Ask the inspector again."""
     BUSY = 60
     """No room just now. Send again after the time stated."""
 

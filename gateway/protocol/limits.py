@@ -68,6 +68,29 @@ reports 1970 or 1980, and such a time must not be stored as if it were true."""
 MAX_CLOCK_AHEAD_SECONDS: Final = 86_400
 """How far a handset's clock may run ahead of the gateway's: a day covers a wrong time zone."""
 
+MAX_TASK: Final = 2**53 - 1
+"""Largest number of a task: every language's number type holds it."""
+
+MAX_TASK_CHARACTERS: Final = 500
+"""Longest text of a task, in Unicode characters: what a handset's screen shows."""
+
+MAX_CASE_NUMBER_CHARACTERS: Final = 64
+"""Longest case number of the workflow services; theirs have under 30."""
+
+MAX_GRID: Final = 10**15 - 1
+"""Largest whole unit-grid identity: 15 digits."""
+
+MAX_TASK_PICTURES: Final = 9
+"""Most pictures of one task, as of a report."""
+
+MAX_PICTURE_ADDRESS_CHARACTERS: Final = 256
+"""Longest address of a picture. Nine of them and the longest text fill half of the largest
+frame."""
+
+TASK_RETRY_SECONDS: Final = 60
+"""A task that was sent and not noted is sent again after this: as long as a handset waits for a
+reply before it takes the link for dead."""
+
 MAX_REFUSED_IN_WELCOME: Final = 32
 """Most refused sequence numbers listed in one welcome; the next greeting lists the next."""
 

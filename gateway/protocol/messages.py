@@ -4,7 +4,8 @@ A field that is added later goes to the end and has a default. A decoder ignores
 know, and takes the default for fields that an older peer does not send; an encoder leaves out
 trailing defaults. So old and new live together without a new version.
 
-Tags 16-31 are reserved for tasks, 32-47 for pictures, 48-63 for the component census.
+Tags 16-20 are those of `task_messages`; up to 31 are reserved for tasks, 32-47 for pictures, 48-63
+for the component census.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from msgspec import Meta
 
 from gateway.protocol import limits
 from gateway.protocol.errors import RefusalCode, RemoteProtocolError
+from gateway.protocol.task_messages import TASK_MESSAGES, TaskMessage
 
 Version = Annotated[int, Meta(ge=0, le=127)]
 Device = Annotated[int, Meta(ge=1, le=limits.MAX_DEVICE_ID)]
@@ -184,6 +186,7 @@ Message = (
     | Ping
     | Pong
     | Goodbye
+    | TaskMessage
 )
 
 MESSAGES: Final[tuple[type[Message], ...]] = (
@@ -198,6 +201,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     Ping,
     Pong,
     Goodbye,
+    *TASK_MESSAGES,
 )
 STORED_MESSAGES: Final = (WireReport, WireBacklog, WireTrack)
 """Messages whose content is stored. All have the edition and the sequence number as their first

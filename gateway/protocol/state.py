@@ -28,6 +28,13 @@ from gateway.protocol.messages import (
     WireReport,
     WireTrack,
 )
+from gateway.protocol.task_messages import (
+    Task,
+    TaskAnswer,
+    TaskNoted,
+    TaskReceipt,
+    TaskWithdrawal,
+)
 
 
 @unique
@@ -88,11 +95,16 @@ _GATEWAY: Final[Mapping[State, Mapping[Input, State]]] = {
         (RECEIVE, WireReport): State.READY,
         (RECEIVE, WireBacklog): State.READY,
         (RECEIVE, WireTrack): State.READY,
+        (RECEIVE, TaskNoted): State.READY,
+        (RECEIVE, TaskAnswer): State.READY,
         (RECEIVE, Ping): State.READY,
         (RECEIVE, Pong): State.READY,
         (RECEIVE, Goodbye): State.CLOSED,
         (SEND, Ack): State.READY,
         (SEND, Refusal): State.READY,
+        (SEND, Task): State.READY,
+        (SEND, TaskReceipt): State.READY,
+        (SEND, TaskWithdrawal): State.READY,
         (SEND, Ping): State.READY,
         (SEND, Pong): State.READY,
         (SEND, Goodbye): State.CLOSED,
@@ -124,12 +136,17 @@ _DEVICE: Final[Mapping[State, Mapping[Input, State]]] = {
     State.READY: {
         (RECEIVE, Ack): State.READY,
         (RECEIVE, Refusal): State.READY,
+        (RECEIVE, Task): State.READY,
+        (RECEIVE, TaskReceipt): State.READY,
+        (RECEIVE, TaskWithdrawal): State.READY,
         (RECEIVE, Ping): State.READY,
         (RECEIVE, Pong): State.READY,
         (RECEIVE, Goodbye): State.CLOSED,
         (SEND, WireReport): State.READY,
         (SEND, WireBacklog): State.READY,
         (SEND, WireTrack): State.READY,
+        (SEND, TaskNoted): State.READY,
+        (SEND, TaskAnswer): State.READY,
         (SEND, Ping): State.READY,
         (SEND, Pong): State.READY,
         (SEND, Goodbye): State.CLOSED,
