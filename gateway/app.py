@@ -1,7 +1,8 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission -> HTTP -> TCP, MQTT.
-Stop: accept and read nothing more -> flush the batcher -> acks out, goodbye -> HTTP -> database.
+Start: database -> batcher, admission, publishing -> HTTP -> TCP, MQTT.
+Stop: accept and read nothing more -> flush the batcher -> acks out, goodbye -> last events -> HTTP
+-> database.
 """
 
 import asyncio
@@ -17,11 +18,13 @@ import asyncpg
 
 from gateway import observe
 from gateway.admission import Admission
+from gateway.attendance import Attendance
 from gateway.batcher import Batcher
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
 from gateway.parcel import Transport
+from gateway.publishing import Publishing
 from gateway.reference import load_tables
 from gateway.retry import back_off
 from gateway.session import Station
@@ -52,6 +55,7 @@ class Gateway:
     admission: Admission
     tcp: TcpServer | None
     mqtt: MqttSource | None
+    publishing: Publishing | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -80,6 +84,8 @@ async def serve(
                 tasks.create_task(gateway.batcher.run(), name="batcher"),
                 tasks.create_task(gateway.admission.run(), name="admission"),
             ]
+            if gateway.publishing is not None:
+                stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -117,9 +123,10 @@ async def _open_pool(settings: Settings, stop: asyncio.Event) -> asyncpg.Pool | 
 
 def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     loop = asyncio.get_running_loop()
-    store = PostgresStore(pool, gateway=settings.name)
+    store = PostgresStore(pool, gateway=settings.name, publishes=settings.relay.enabled)
     batcher = Batcher(store, settings.batch, monotonic=loop.time)
     admission = Admission(Devices(pool))
+    attendance = Attendance()
     station = Station(
         tables=load_tables(),
         offer=batcher.offer,
@@ -134,7 +141,12 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         if settings.mqtt.enabled
         else None
     )
-    return Gateway(settings, store, batcher, admission, tcp, mqtt)
+    publishing = (
+        Publishing(settings, pool, attendance, batcher.is_writing)
+        if settings.relay.enabled and settings.mqtt.enabled
+        else None
+    )
+    return Gateway(settings, store, batcher, admission, tcp, mqtt, publishing)
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
@@ -153,6 +165,8 @@ def _watch_queues(gateway: Gateway) -> None:
     if mqtt is not None:
         observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0])
         observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1])
+    if gateway.publishing is not None:
+        gateway.publishing.watch_queues()
 
 
 @asynccontextmanager
@@ -180,3 +194,5 @@ async def _drain(gateway: Gateway) -> None:
         await gateway.tcp.close_sessions()
     if gateway.mqtt is not None:
         await gateway.mqtt.close()
+    if gateway.publishing is not None:
+        await gateway.publishing.close()

@@ -135,6 +135,10 @@ class Batcher:
             writer.cancel()
         return False
 
+    def is_writing(self) -> bool:
+        """Whether anything waits to be committed or is being committed."""
+        return bool(self._pending_items or self._in_flight_items)
+
     def statistics(self) -> BatcherStatistics:
         """How much waits, and for how long."""
         return BatcherStatistics(

@@ -9,7 +9,6 @@ makes the device send again and be acked again, and saves it a PUBACK for each.
 import asyncio
 import contextlib
 import math
-from collections.abc import Iterator
 from typing import Final
 
 import aiomqtt
@@ -17,7 +16,14 @@ import aiomqtt
 from gateway import observe
 from gateway.admission import Admission
 from gateway.batcher import Batcher
-from gateway.mqtt_client import ManualAcks, content_type_properties, open_client
+from gateway.mqtt_client import (
+    V5,
+    ManualAcks,
+    content_type_properties,
+    open_client,
+    until_lost,
+    versions,
+)
 from gateway.mqtt_sessions import MqttSessions, Received
 from gateway.protocol import limits, topics
 from gateway.protocol.connection import Event
@@ -41,8 +47,6 @@ UP_QOS: Final = 1
 
 DOWN_QOS: Final = 0
 """Of replies; see above."""
-
-V5, V311 = aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311
 
 
 class MqttSource:
@@ -75,9 +79,10 @@ class MqttSource:
     async def run(self) -> None:
         """Serve until closed or cancelled. A broker that is away is tried again and again."""
         delays = back_off()
-        for version in self._versions():
+        for version in versions(self._settings.version, lambda: self._has_worked):
             if self._stopped:
                 return
+            self._has_worked = False
             try:
                 await self._serve(version)
             except* (aiomqtt.MqttError, OSError) as group:
@@ -109,17 +114,6 @@ class MqttSource:
         """Messages received and not acked to the broker; replies that wait."""
         return len(self._acks) if self._acks else 0, self._sessions.replies.qsize()
 
-    def _versions(self) -> Iterator[aiomqtt.ProtocolVersion]:
-        """Which version to try next. `auto` begins with 5 after each connection that was lost: a
-        broker may have been away, and not too old, when 5 was tried.
-        """
-        fixed = {"5": V5, "3.1.1": V311}.get(self._settings.version)
-        version = fixed or V5
-        while True:
-            self._has_worked = False
-            yield version
-            version = fixed or (V311 if version is V5 and not self._has_worked else V5)
-
     # One connection to the broker.
 
     async def _serve(self, version: aiomqtt.ProtocolVersion) -> None:
@@ -134,7 +128,7 @@ class MqttSource:
             self.is_connected = self._has_worked = True
             observe.broker_connected(version.name)
             async with asyncio.TaskGroup() as tasks:
-                lost = tasks.create_task(_until_lost(client), name="broker connection")
+                lost = tasks.create_task(until_lost(client), name="broker connection")
                 publishing = tasks.create_task(self._publish(client, version), name="replies")
                 try:
                     await self._leave.wait()
@@ -198,9 +192,3 @@ def decode_payload(body: bytes) -> Event:
         return decode_or_bad(body)
     detail = f"{len(body)} bytes, at most {limits.MAX_FRAME_BYTES}"
     return BadFrame(body[:MAX_KEPT_BYTES], RefusalCode.BAD_FRAME, detail)
-
-
-async def _until_lost(client: aiomqtt.Client) -> None:
-    """Wait for the connection to be lost; raises `aiomqtt.MqttError` then."""
-    async for _ in client.messages:
-        pass

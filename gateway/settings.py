@@ -106,6 +106,21 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
     """Transactions under way at once: one is encoded while the other commits."""
 
 
+class RelaySettings(_Section, frozen=True, kw_only=True):
+    """Events for subscribers, published over the broker of `[mqtt]`."""
+
+    enabled: bool = True
+    """False: nothing is noted for publishing, and what was stored meanwhile never is published.
+    Without `mqtt.enabled` it is noted, and another gateway, or this one later, publishes it."""
+    poll_seconds: Annotated[float, Meta(ge=0.01, le=60)] = 0.25
+    """How often the leading relay looks for what was committed. Emergencies do not wait for it."""
+    busy_events_per_second: Annotated[int, Meta(ge=1)] = 1_000
+    """Most events published while reports are being written, so that a storm of reports is stored
+    at nearly its full rate; emergencies do not count. What waits is published when it is over."""
+    keep_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    """How long notes of what was delivered are kept: so far back it can be published again."""
+
+
 class HttpSettings(_Section, frozen=True, kw_only=True):
     """Metrics and health for ops."""
 
@@ -136,6 +151,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     tcp: TcpSettings = TcpSettings()
     mqtt: MqttSettings = MqttSettings()
     batch: BatchSettings = BatchSettings()
+    relay: RelaySettings = RelaySettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
 

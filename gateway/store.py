@@ -9,8 +9,10 @@ from typing import Final
 import asyncpg
 
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
+from gateway.protocol.report import Report, Track, Urgency
 from gateway.queries import load_queries
 from gateway.recent import DEFAULT_REMEMBERED_REPORTS, RecentlyCommitted
+from gateway.runs import runs_of
 from gateway.store_batch import Batch, frame_digest
 from gateway.store_errors import ROW_ERRORS, TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.store_merge import REPORT, TRACK, copy_rows, merge_rows
@@ -73,13 +75,16 @@ class PostgresStore:
         pool: asyncpg.Pool,
         *,
         gateway: str,
+        publishes: bool = True,
         remembered_reports: int = DEFAULT_REMEMBERED_REPORTS,
     ) -> None:
         """Args:
         pool: From `open_pool`, with a connection for each writer.
         gateway: Name of this gateway in the ledger.
+        publishes: Whether to note in each transaction what the relay is to publish.
         remembered_reports: Most reports whose content is remembered to recognise repetitions.
         """
+        self._publishes = publishes
         self._pool = pool
         self._gateway = gateway
         self._busy_lanes: set[int] = set()
@@ -176,14 +181,16 @@ class PostgresStore:
         self, connection: asyncpg.Connection, batch: Batch, lane: int, refused: Counter[Transport]
     ) -> None:
         batch.settle_repeats()
-        if batch.kept:
-            await self._quarantine(connection, batch)
+        quarantined = await self._quarantine(connection, batch) if batch.kept else []
+        if self._publishes:
+            await _leave_to_publish(connection, batch, quarantined)
         counts = _count(batch, refused)
         if counts:
             columns = map(list, zip(*counts, strict=True))
             await connection.execute(_QUERIES["count_in_ledger"], self._gateway, lane, *columns)
 
-    async def _quarantine(self, connection: asyncpg.Connection, batch: Batch) -> None:
+    async def _quarantine(self, connection: asyncpg.Connection, batch: Batch) -> list[int]:
+        """Keep what must be kept; returns the ids of rows that were not there before."""
         digests = {id(kept.parcel): frame_digest(kept.parcel.frame) for kept in batch.kept}
         rows = [
             (
@@ -194,12 +201,38 @@ class PostgresStore:
             for kept in batch.kept
         ]
         frames = {digests[id(kept.parcel)]: kept.parcel.frame for kept in batch.kept}
-        await connection.execute(
+        new = await connection.fetch(
             _QUERIES["quarantine"],
             *map(list, zip(*rows, strict=True)),
             list(frames),
             list(frames.values()),
         )
+        return [row["id"] for row in new]
+
+
+async def _leave_to_publish(
+    connection: asyncpg.Connection, batch: Batch, quarantined: list[int]
+) -> None:
+    """Note what the relay is to publish once this transaction is committed."""
+    stored = batch.stored()
+    if not (stored or quarantined):
+        return
+    emergencies = sum(_is_emergency(row.item) for row in stored)
+    runs = runs_of(row.key for row in stored)
+    await connection.execute(
+        _QUERIES["leave_to_publish"],
+        len(stored),
+        emergencies,
+        [run.device_id for run in runs],
+        [run.installation for run in runs],
+        [run.first for run in runs],
+        [run.last for run in runs],
+        quarantined,
+    )
+
+
+def _is_emergency(item: Report | Track) -> bool:
+    return isinstance(item, Report) and item.urgency == Urgency.EMERGENCY
 
 
 def _count(batch: Batch, refused: Counter[Transport]) -> list[tuple[str, int, int, int, int, int]]:

@@ -102,6 +102,13 @@ class Batch:
             else:
                 self.verdicts[row.parcel][row.place] = verdict
 
+    def stored(self) -> list[Row]:
+        """The reports that are new, in order of key."""
+        verdicts = self.verdicts
+        return [
+            row for row in self.reports if verdicts[row.parcel][row.place].verdict is Verdict.STORED
+        ]
+
     def committed(self) -> dict[Key, Report | Track]:
         """The reports that may be remembered as committed with exactly this content. Tracks are too
         large for that, up to 48 KB each, and seldom come again.

@@ -59,7 +59,7 @@ CROSS JOIN LATERAL (
 
 -- name: quarantine
 -- Index: quarantine's unique key and quarantined_frame_pkey. Again: the same thing of the same installation makes no second
--- row, and a frame is kept only for a new row, once.
+-- row, and a frame is kept only for a new row, once. Returns the new rows.
 WITH incoming AS (
     SELECT *
     FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::transport[], $5::smallint[], $6::bytea[], $7::bytea[], $8::text[])
@@ -69,13 +69,15 @@ WITH incoming AS (
     INSERT INTO quarantine (device_id, installation, sequence, transport, code, distinct_by, frame_digest, detail)
     SELECT * FROM incoming
     ON CONFLICT DO NOTHING
-    RETURNING frame_digest
+    RETURNING id, frame_digest
+), frames AS (
+    INSERT INTO quarantined_frame (digest, frame)
+    SELECT * FROM unnest($9::bytea[], $10::bytea[]) AS f (digest, frame)
+    WHERE digest IN (SELECT frame_digest FROM kept)
+    ORDER BY digest
+    ON CONFLICT DO NOTHING
 )
-INSERT INTO quarantined_frame (digest, frame)
-SELECT * FROM unnest($9::bytea[], $10::bytea[]) AS f (digest, frame)
-WHERE digest IN (SELECT frame_digest FROM kept)
-ORDER BY digest
-ON CONFLICT DO NOTHING
+SELECT id FROM kept ORDER BY id
 
 -- name: count_in_ledger
 -- Index: ledger_pkey. Not harmless to repeat: runs in the transaction whose verdicts it counts, so that both happen or
@@ -89,6 +91,14 @@ ON CONFLICT (day, gateway, lane, transport) DO UPDATE SET
     duplicate = ledger.duplicate + excluded.duplicate,
     quarantined = ledger.quarantined + excluded.quarantined,
     refused = ledger.refused + excluded.refused
+
+-- name: leave_to_publish
+-- No index is looked up. Again: as count_in_ledger, in the same transaction. An emergency wakes the relay, wherever it is;
+-- all else it finds by itself, because each NOTIFY makes commits wait for each other.
+INSERT INTO publication
+    (reports, emergencies, device_id, installation, first_sequence, last_sequence, quarantine_id)
+VALUES ($1, $2, $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[])
+RETURNING CASE WHEN emergencies > 0 THEN pg_notify('publication', '') END
 
 -- name: is_ready
 -- Catalogue only. Reads only.

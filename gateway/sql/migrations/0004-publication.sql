@@ -20,8 +20,8 @@ CREATE TABLE publication (
     CHECK (delivered_at IS NULL OR position IS NOT NULL)
 );
 CREATE INDEX publication_unnumbered ON publication (id) WHERE position IS NULL;
-CREATE INDEX publication_undelivered ON publication (position) WHERE delivered_at IS NULL;
-CREATE INDEX publication_unhurried ON publication (position) WHERE emergencies > 0 AND hurried_at IS NULL;
+CREATE INDEX publication_undelivered ON publication (position) WHERE position IS NOT NULL AND delivered_at IS NULL;
+CREATE INDEX publication_unhurried ON publication (position) WHERE position IS NOT NULL AND emergencies > 0 AND hurried_at IS NULL;
 CREATE INDEX publication_delivered ON publication (delivered_at) WHERE delivered_at IS NOT NULL;
 COMMENT ON TABLE publication IS 'What a transaction has left to publish: one row, written in that transaction, whatever the number of its reports (transactional outbox). A row that commits late is found late; nothing hangs on the order of ids.';
 COMMENT ON COLUMN publication.id IS 'Order of the inserts, not of the commits.';
@@ -38,6 +38,15 @@ COMMENT ON COLUMN publication.last_sequence IS 'The last number of each run.';
 COMMENT ON COLUMN publication.quarantine_id IS 'Rows that it put into quarantine.';
 COMMENT ON COLUMN publication.task_change_id IS 'Changes of tasks that it made.';
 COMMENT ON COLUMN publication.task_verdict_id IS 'Requests for tasks that it decided.';
+
+CREATE TABLE event_source (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    source text NOT NULL DEFAULT '/field-gateway/' || gen_random_uuid()
+);
+INSERT INTO event_source DEFAULT VALUES;
+COMMENT ON TABLE event_source IS 'Names this database in its events, one row. With it the id of an event is unique for ever, also beside the events of another installation.';
+COMMENT ON COLUMN event_source.only_row IS 'There is one row.';
+COMMENT ON COLUMN event_source.source IS 'Attribute source of every event.';
 
 CREATE SEQUENCE publication_position;
 COMMENT ON SEQUENCE publication_position IS 'The next place in the stream of events.';
@@ -64,12 +73,19 @@ COMMENT ON COLUMN presence.gateway IS 'Name of the gateway process.';
 
 CREATE VIEW relay_state AS
 SELECT
-    count(*) FILTER (WHERE delivered_at IS NULL) AS publications_waiting,
-    coalesce(sum(reports) FILTER (WHERE delivered_at IS NULL), 0)::bigint AS reports_waiting,
-    extract(epoch FROM clock_timestamp() - min(stored_at) FILTER (WHERE delivered_at IS NULL))::float8 AS lag_seconds,
-    max(position) FILTER (WHERE delivered_at IS NOT NULL) AS last_delivered_position,
-    max(delivered_at) AS last_delivered_at
-FROM publication;
+    waiting.publications AS publications_waiting, waiting.reports AS reports_waiting,
+    extract(epoch FROM clock_timestamp() - waiting.oldest)::float8 AS lag_seconds,
+    (SELECT max(delivered_at) FROM publication WHERE delivered_at IS NOT NULL) AS last_delivered_at
+FROM (
+    SELECT sum(publications)::bigint AS publications, sum(reports)::bigint AS reports, min(oldest) AS oldest
+    FROM (
+        SELECT count(*) AS publications, coalesce(sum(reports), 0) AS reports, min(stored_at) AS oldest
+        FROM publication WHERE position IS NULL
+        UNION ALL
+        SELECT count(*), coalesce(sum(reports), 0), min(stored_at)
+        FROM publication WHERE position IS NOT NULL AND delivered_at IS NULL
+    ) AS halves
+) AS waiting;
 COMMENT ON VIEW relay_state IS 'How far publishing is behind. lag_seconds: age of the oldest transaction that is not wholly published; null when none waits.';
 
 -- migrate: rollback
@@ -77,4 +93,5 @@ DROP VIEW relay_state;
 DROP TABLE presence;
 DROP SEQUENCE presence_sequence;
 DROP SEQUENCE publication_position;
+DROP TABLE event_source;
 DROP TABLE publication;

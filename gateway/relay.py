@@ -1,0 +1,229 @@
+"""Publishes what is committed: at least once, in order, and never before it is committed.
+
+One relay at a time leads, whichever gateway it lives in; it publishes for all. Three loops:
+emergencies, on the topic of their own, as soon as they are committed; everything, in the order of
+the stream; and what an operator sees. What the broker has acked is marked. What was published and
+not marked when a relay ends is published once more by the next, with the same ids.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from itertools import chain
+from typing import Final
+
+from gateway import observe
+from gateway.event_rows import EventMaker, Published
+from gateway.events import sequence_of
+from gateway.leadership import LeadershipLostError, leadership, until_lost
+from gateway.publications import Publication, Publications
+from gateway.publisher import BrokerGoneError, Flight, Publisher
+from gateway.reference import Reference
+from gateway.retry import back_off
+from gateway.runs import Stretch, portions, stretches
+from gateway.settings import RelaySettings
+from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
+
+ROUND_REPORTS: Final = 2_000
+"""Most reports that are marked together: what a relay that is killed may publish twice."""
+
+PORTION_REPORTS: Final = 256
+"""Reports read and held at a time: some 5 ms of the event loop."""
+
+SLICE_EVENTS: Final = 16
+"""Events published before others get their turn: under a millisecond of the event loop."""
+
+FOLLOW_SECONDS: Final = 1.0
+"""How often a relay that does not lead tries to."""
+
+STATE_SECONDS: Final = 2.0
+"""How often the figures of an operator are read."""
+
+_AWAY: Final = (StoreUnavailableError, BrokerGoneError, LeadershipLostError, *TRANSIENT_ERRORS)
+
+
+class Relay:
+    """Leads, or waits to lead.
+
+    Args:
+        settings: How fast, how long.
+        dsn: Where the database is.
+        publications: What is to be published.
+        publisher: The connection to the broker.
+        reference: Names of classes and streets.
+        is_busy: Whether reports are being written: they go before their events.
+    """
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        dsn: str,
+        publications: Publications,
+        publisher: Publisher,
+        reference: Reference,
+        is_busy: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._dsn = dsn
+        self._publications = publications
+        self._publisher = publisher
+        self._reference = reference
+        self._is_busy = is_busy
+        self._numbering = asyncio.Lock()
+        self._ordinary_due = asyncio.Event()
+        self._urgent_due = asyncio.Event()
+        self._is_done = asyncio.Event()
+        self._is_leading = False
+
+    async def run(self) -> None:
+        """Publish until cancelled. A database or broker that is away is tried again and again."""
+        delays = back_off()
+        while True:
+            await self._publisher.connected.wait()
+            delay_seconds = FOLLOW_SECONDS
+            try:
+                async with leadership(self._dsn, self._notified) as lost:
+                    if lost is not None:
+                        delays = back_off()
+                        await self._lead(lost)
+            except* _AWAY as group:
+                delay_seconds = next(delays)
+                observe.relay_paused(group.exceptions[0], delay_seconds)
+            except* Exception as group:  # noqa: BLE001 - a bug here must not cost a single report
+                delay_seconds = next(delays)
+                observe.relay_failed(group, delay_seconds)
+            await asyncio.sleep(delay_seconds)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Publish what is committed by now, if this relay leads and there is time; the next relay
+        publishes the rest.
+        """
+        self._is_done.clear()
+        self._notified()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds if self._is_leading else 0):
+                await self._is_done.wait()
+
+    def _notified(self) -> None:
+        self._ordinary_due.set()
+        self._urgent_due.set()
+
+    async def _lead(self, lost: asyncio.Event) -> None:
+        maker = EventMaker(await self._publications.source(), self._reference)
+        observe.relay_leads(leads=True)
+        self._is_leading = True
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(until_lost(lost), name="relay lead")
+                tasks.create_task(self._hurry_emergencies(maker), name="relay emergencies")
+                tasks.create_task(self._deliver(maker), name="relay")
+                tasks.create_task(self._keep_house(), name="relay state")
+        finally:
+            self._is_leading = False
+            observe.relay_leads(leads=False)
+
+    # The loops of a relay that leads.
+
+    async def _hurry_emergencies(self, maker: EventMaker) -> None:
+        while True:
+            self._urgent_due.clear()
+            await self._number()
+            publications = await self._publications.unhurried()
+            if not publications:
+                await self._until(self._urgent_due)
+                continue
+            flight = self._publisher.flight(urgent=True)
+            count = 0
+            for portion in portions(_stretches(publications), PORTION_REPORTS):
+                rows = await self._publications.reports(portion, only_emergencies=True)
+                for position, index, row in rows:
+                    await flight.publish(maker.emergency(row, sequence_of(position, index)))
+                    count += 1
+            await flight.landed()
+            await self._publications.hurried([p.position for p in publications])
+            observe.emergencies_published(count)
+
+    async def _deliver(self, maker: EventMaker) -> None:
+        while True:
+            self._ordinary_due.clear()
+            await self._number()
+            publications = await self._publications.undelivered(ROUND_REPORTS)
+            if not publications:
+                self._is_done.set()
+                await self._until(self._ordinary_due)
+                continue
+            flight = self._publisher.flight()
+            count = 0
+            for group in _groups(publications):
+                for portion in portions(_stretches(group), PORTION_REPORTS):
+                    events = [
+                        maker.report(row, sequence_of(position, index))
+                        for position, index, row in await self._publications.reports(portion)
+                    ]
+                    count += await self._publish(flight, events)
+                others = await self._other_events(maker, group[-1])
+                count += await self._publish(flight, others)
+            await flight.landed()
+            await self._publications.delivered([p.position for p in publications])
+            observe.events_published(count)
+
+    async def _publish(self, flight: Flight, events: Sequence[Published]) -> int:
+        """Publish in slices, between which other work gets its turn. Returns how many."""
+        for begin in range(0, len(events), SLICE_EVENTS):
+            part = events[begin : begin + SLICE_EVENTS]
+            for event in part:
+                await flight.publish(event)
+            await asyncio.sleep(self._rest_seconds(len(part)))
+        return len(events)
+
+    def _rest_seconds(self, events: int) -> float:
+        """How long to rest after so many events: reports that are being written go first."""
+        return events / self._settings.busy_events_per_second if self._is_busy() else 0.0
+
+    async def _other_events(self, maker: EventMaker, publication: Publication) -> list[Published]:
+        """What a publication holds beside reports; mostly nothing."""
+        source, index = self._publications, publication.reports
+        rows = []
+        if publication.quarantine_ids:
+            quarantined = await source.quarantined(publication.quarantine_ids)
+            rows += [(maker.quarantined, row) for row in quarantined]
+        return [
+            make(row, sequence_of(publication.position, index + place))
+            for place, (make, row) in enumerate(rows)
+        ]
+
+    async def _keep_house(self) -> None:
+        """Read what an operator sees, and forget what was delivered long ago."""
+        while True:
+            observe.relay_state(await self._publications.state())
+            await self._publications.forget(timedelta(days=self._settings.keep_days))
+            await asyncio.sleep(STATE_SECONDS)
+
+    async def _number(self) -> None:
+        async with self._numbering:
+            await self._publications.number()
+
+    async def _until(self, due: asyncio.Event) -> None:
+        """Wait for a notification, at most until the next look."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.poll_seconds):
+                await due.wait()
+
+
+def _stretches(publications: Sequence[Publication]) -> Iterator[Stretch]:
+    return chain.from_iterable(stretches(p.position, p.runs) for p in publications)
+
+
+def _groups(publications: Sequence[Publication]) -> Iterator[list[Publication]]:
+    """The publications in order, divided behind each that holds more than reports: so that nothing
+    of one device overtakes what was stored before it.
+    """
+    group: list[Publication] = []
+    for publication in publications:
+        group.append(publication)
+        if publication.holds_more_than_reports:
+            yield group
+            group = []
+    if group:
+        yield group
