@@ -13,15 +13,16 @@ import shutil
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import asyncpg
 
+from gateway.demo_subscriber import SUBSCRIBED
 from gateway.devices import Devices, read_device_file
 from gateway.embedded_broker import BrokerUser, EmbeddedBroker
 from gateway.embedded_postgres import EmbeddedPostgres
@@ -39,8 +40,14 @@ READY_WITHIN_SECONDS: Final = 60.0
 STOP_WITHIN_SECONDS: Final = 40.0
 """A gateway drains for at most 20 seconds; then it is killed."""
 
+PUBLISHED_WITHIN_SECONDS: Final = 900.0
+"""Most that publishing may take behind the fleet: ten times what the quarter needs."""
+
 POLL_SECONDS: Final = 0.25
 """How often the figures are read: often enough for an eye."""
+
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,16 @@ class Servers:
     http: str
     gateway: str
     broker: str
+    subscriber: BrokerUser
+    """Who may read events and ask for tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the fleet says, what the gateway counted and what the database holds."""
+    """What fleet and subscriber say, what the gateway counted and what the database holds."""
 
     fleet: Mapping[str, Any]
+    events: Mapping[str, int]
     ledger: Mapping[str, int]
     quarter: Measured
     exit_code: int
@@ -99,7 +109,8 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
         say("starting the MQTT broker")
         shutil.rmtree(directory / "broker", ignore_errors=True)
         gateway_user = BrokerUser("gateway", secrets.token_hex(16))
-        broker = EmbeddedBroker(directory / "broker", [gateway_user, *users])
+        subscriber = BrokerUser("workflow", secrets.token_hex(16))
+        broker = EmbeddedBroker(directory / "broker", [gateway_user, subscriber, *users])
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         await asyncio.to_thread(broker.start)
 
@@ -124,7 +135,8 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
         )
         http = f"http://127.0.0.1:{http_port}"
         await _until_ready(f"{http}/readyz", gateway, log)
-        yield Servers(dsn, http, f"127.0.0.1:{tcp_port}", f"{broker.host}:{broker.port}")
+        addresses = (f"127.0.0.1:{tcp_port}", f"{broker.host}:{broker.port}")
+        yield Servers(dsn, http, *addresses, subscriber)
 
 
 async def play(options: Options, running: Servers, watch: Watch) -> Result:
@@ -142,15 +154,14 @@ async def play(options: Options, running: Servers, watch: Watch) -> Result:
         *("--seed", str(options.seed), "--json", summary_file, "--verify", running.dsn),
         *_scale(options),
     ]
-    async with _process([str(part) for part in arguments], directory / "fleet.log", {}) as fleet:
-        ended = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_watch(running.http, watch, ended))
-            exit_code = await fleet.wait()
-            ended.set()
-    if not summary_file.exists():
+    async with _subscriber(options, running) as subscriber:
         log = directory / "fleet.log"
-        raise ServerFailedError(f"the fleet ended with code {exit_code}:\n{_tail(log)}")
+        async with _process([str(part) for part in arguments], log, {}) as fleet:
+            exit_code = await _watched(running.http, watch, fleet.wait())
+        if not summary_file.exists():
+            raise ServerFailedError(f"the fleet ended with code {exit_code}:\n{_tail(log)}")
+        await _watched(running.http, watch, _until_published(running.dsn))
+        events = await _counted_events(options, subscriber)
     figures = await _figures(running.http)
     watch(figures)
     connection = await asyncpg.connect(running.dsn)
@@ -159,7 +170,7 @@ async def play(options: Options, running: Servers, watch: Watch) -> Result:
     finally:
         await connection.close()
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
-    return Result(summary, ledger_of(figures), quarter, exit_code)
+    return Result(summary, events, ledger_of(figures), quarter, exit_code)
 
 
 def ledger_of(figures: Mapping[str, float]) -> dict[str, int]:
@@ -219,6 +230,60 @@ def _scale(options: Options) -> list[str]:
     return [part for name, value in scale.items() if value for part in (name, str(value))]
 
 
+# The subscriber.
+
+
+@asynccontextmanager
+async def _subscriber(options: Options, running: Servers) -> AsyncIterator[Process]:
+    """A downstream service that has subscribed before the first report is stored."""
+    log = options.directory / "subscriber.log"
+    _events_file(options).unlink(missing_ok=True)
+    user = running.subscriber
+    arguments = [
+        *("-m", "gateway.demo_subscriber", "--broker", running.broker, "--user", user.name),
+        *("--dsn", running.dsn, "--json", str(_events_file(options))),
+    ]
+    async with _process(arguments, log, {"PASSWORD": user.password}) as process:
+        async with asyncio.timeout(READY_WITHIN_SECONDS):
+            while SUBSCRIBED not in await asyncio.to_thread(log.read_text, encoding="utf-8"):
+                if process.returncode is not None:
+                    raise ServerFailedError(f"the subscriber ended:\n{_tail(log)}")
+                await asyncio.sleep(POLL_SECONDS)
+        yield process
+
+
+async def _until_published(dsn: str) -> None:
+    """Wait until the relay has published everything that is stored."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with asyncio.timeout(PUBLISHED_WITHIN_SECONDS):
+            waiting = "SELECT publications_waiting FROM relay_state"
+            while await connection.fetchval(waiting):  # noqa: ASYNC110 - another program's work
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise ServerFailedError("the relay has not published everything in time") from None
+    finally:
+        await connection.close()
+
+
+async def _counted_events(options: Options, subscriber: Process) -> Mapping[str, int]:
+    """Let the subscriber compare what came with the database; its figures."""
+    subscriber.send_signal(signal.SIGTERM)
+    await subscriber.wait()
+    file = _events_file(options)
+    if not file.exists():
+        log = options.directory / "subscriber.log"
+        raise ServerFailedError(f"the subscriber counted nothing:\n{_tail(log)}")
+    counted: Mapping[str, int] = json.loads(
+        await asyncio.to_thread(file.read_text, encoding="utf-8")
+    )
+    return counted
+
+
+def _events_file(options: Options) -> Path:
+    return options.directory / "events.json"
+
+
 # Processes and figures.
 
 
@@ -263,6 +328,16 @@ async def _until_ready(url: str, process: Process, log: Path) -> None:
     except TimeoutError:
         pass
     raise ServerFailedError(f"the gateway is not ready:\n{_tail(log)}")
+
+
+async def _watched(http: str, watch: Watch, work: Coroutine[Any, Any, Done]) -> Done:
+    """Do some work while the figures are shown."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_watch(http, watch, ended))
+        result = await work
+        ended.set()
+    return result
 
 
 async def _watch(http: str, watch: Watch, ended: asyncio.Event) -> None:

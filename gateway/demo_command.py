@@ -59,11 +59,12 @@ def demo(once: bool, json_file: Path | None, directory: Path, **play_options: An
 
     Starts a PostgreSQL, an MQTT broker, a gateway and a fleet of simulated handsets with lost
     connections and repeated sends; then shows the quarter's table beside the published figures,
-    and compares what was sent with the database row by row. Stays up until Ctrl-C, so that you can
-    look at the database and the metrics.
+    and compares what was sent with the database row by row, and the database with the events that
+    a subscriber received. Stays up until Ctrl-C, so that you can look at the database, the metrics
+    and the events.
 
     Each run begins with an empty database in the same data directory. Exit code 0 only if no
-    report is missing, extra or altered and the ledger closes.
+    report is missing, extra or altered, every event arrived in order and the ledger closes.
     """
     options = Options(directory=directory.resolve(), **play_options)
     raise SystemExit(run_or_exit(_run(options, once=once, json_file=json_file)))
@@ -129,6 +130,7 @@ def summarize(result: Result, seconds: float) -> dict[str, Any]:
         "missing": fleet["missing"],
         "extra": fleet["extra"],
         "altered": fleet["altered"],
+        "events": dict(result.events),
         "by_collection": {"market": measured.market, "self": measured.self_run},
         "quota_attained_percent": measured.quota_attained_percent(published.quota),
         "seconds": round(fleet["seconds"], 2),
@@ -143,8 +145,10 @@ def summarize(result: Result, seconds: float) -> dict[str, Any]:
 
 def is_right(figures: Mapping[str, Any], result: Result) -> bool:
     """Whether every report is there once, unaltered, and the ledger closes."""
-    nothing_wrong = not (figures["missing"] or figures["extra"] or figures["altered"])
-    return result.exit_code == 0 and nothing_wrong and bool(figures["ledger"]["closes"])
+    events = figures["events"]
+    wrong = [figures[name] for name in ("missing", "extra", "altered")]
+    wrong += [events[name] for name in ("missing", "extra", "out_of_order")]
+    return result.exit_code == 0 and not any(wrong) and bool(figures["ledger"]["closes"])
 
 
 # What people see.
@@ -168,8 +172,10 @@ class Display:
         elif now - self._written_at >= PLAIN_LINE_SECONDS:
             self._written_at = now
             stored, sessions = figures.get("stored", 0), figures.get("sessions", 0)
+            events = figures.get("events_published", 0)
             self._console.print(
-                f"stored {stored:,.0f} of {self._expected:,}, sessions {sessions:,.0f}"
+                f"stored {stored:,.0f} of {self._expected:,}, sessions {sessions:,.0f},"
+                f" events {events:,.0f}"
             )
 
     def _table(self, figures: Mapping[str, float], now: float) -> Table:
@@ -183,6 +189,7 @@ class Display:
             "in flight": f"{figures.get('in_flight', 0):,.0f}",
             "sessions": f"{figures.get('sessions', 0):,.0f}",
             "sessions opened": f"{figures.get('sessions_opened', 0):,.0f}",
+            "events published": f"{figures.get('events_published', 0):,.0f}",
             "seconds": f"{elapsed:,.0f}",
         }
         table = Table(title="The quarter, live", show_header=False)
@@ -215,6 +222,14 @@ def _show(result: Result, figures: Mapping[str, Any]) -> None:
     console.print(ledger)
     wrong = {name: figures[name] for name in ("missing", "extra", "altered")}
     console.print("sent against stored, row by row:", wrong, soft_wrap=True)
+    events = figures["events"]
+    console.print(
+        f"events that a subscriber received: {events['distinct']:,} reports,"
+        f" {events['missing']} missing, {events['extra']} not in the database,"
+        f" {events['out_of_order']} out of order, {events['repeated']:,} repeated;"
+        f" {events['emergencies']:,} emergencies on a topic of their own",
+        soft_wrap=True,
+    )
     ack = figures["ack_ms"]
     console.print(
         f"{figures['reports_sent']:,} reports in {figures['transmissions']:,} transmissions,"
@@ -232,6 +247,8 @@ def _say_what_is_up(console: Console, running: Servers) -> None:
         f"  metrics   {running.http}/metrics\n"
         f"  health    {running.http}/healthz  {running.http}/readyz\n"
         f"  database  {running.dsn}\n"
-        f"  handsets  TCP {running.gateway}, MQTT {running.broker}",
+        f"  handsets  TCP {running.gateway}, MQTT {running.broker}\n"
+        f"  events    MQTT {running.broker}, user {running.subscriber.name},"
+        f" password {running.subscriber.password}",
         soft_wrap=True,
     )
