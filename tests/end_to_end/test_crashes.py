@@ -1,7 +1,9 @@
-"""The contract under kill -9: what was acked is stored, once, unaltered; what was not comes again.
+"""The contract under kill -9: what was acked is stored, once, unaltered; what was not comes again;
+and what is stored is published, in order.
 
 Real processes throughout: PostgreSQL, a broker, one or two gateways, a fleet on both transports.
-The moments of the kills hang on how far the fleet has come, not on time.
+The moments of the kills hang on how far the fleet has come, not on time. Publishing is slower than
+storing, so each kill of a gateway falls between commits and their events.
 """
 
 import asyncio
@@ -17,16 +19,21 @@ import pytest
 from gateway.devices import Devices, read_device_file
 from gateway.embedded_broker import BrokerUser, EmbeddedBroker
 from gateway.embedded_postgres import EmbeddedPostgres
+from gateway.events import REPORT_STORED
 from gateway.protocol.proof import mqtt_password
 from tests.helpers.brokers import need_mosquitto
 from tests.helpers.databases import migrate_now
+from tests.helpers.event_collector import Collector, assert_in_order, collector
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.processes import gateway_process, run_fleet_command, start_fleet
+from tests.helpers.served_gateway import Look
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(420)]
 
 REPORTS: Final = 6_000
 DEVICES: Final = 60
+
+SUBSCRIBER: Final = {"username": "workflow", "password": "secret"}
 
 Steps = Mapping[float, Callable[[], None]]
 """What to do when this share of the reports is stored."""
@@ -89,15 +96,33 @@ def assert_nothing_wrong(summary: Mapping[str, Any]) -> None:
     assert (summary["equal"], summary["acked"]) == (REPORTS, REPORTS)
 
 
-async def test_gateway_killed_and_postgres_restarted(
+async def assert_all_published(dsn: str, collected: Collector) -> None:
+    """The subscriber's distinct set is the table, and each device's events came in order."""
+    rows = set(await Look(dsn).reports())
+    assert len(rows) == REPORTS
+    await collected.until(lambda: len(collected.reports()) >= len(rows))
+    assert collected.reports() == rows
+    assert_in_order(collected.firsts(REPORT_STORED))
+
+
+async def unpublished(dsn: str) -> int:
+    """Reports that are committed and not published."""
+    ((count,),) = await Look(dsn).rows("SELECT reports_waiting FROM relay_state")
+    return int(count)
+
+
+async def test_gateway_killed_broker_killed_and_postgres_restarted(
     own_postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """Kill -9 of gateway and PostgreSQL, and a restart of it, lose nothing and double nothing."""
+    """Kill -9 of gateway, broker and PostgreSQL, and a restart of it, lose nothing and double
+    nothing; a subscriber gets every event.
+    """
     dsn = own_postgres.dsn
     migrate_now(dsn)
     fleet, passwords = await make_fleet(tmp_path, dsn)
     users = [BrokerUser(name, password, int(name)) for name, password in passwords.items()]
-    broker = EmbeddedBroker(tmp_path / "broker", [BrokerUser("gateway", "secret"), *users])
+    ours = [BrokerUser("gateway", "secret"), BrokerUser("workflow", "secret")]
+    broker = EmbeddedBroker(tmp_path / "broker", [*ours, *users])
     await asyncio.to_thread(broker.start)
     settings = {
         "GATEWAY_DATABASE__DSN": dsn,
@@ -108,32 +133,38 @@ async def test_gateway_killed_and_postgres_restarted(
     }
     try:
         with gateway_process(tmp_path / "gateway.log", "crash", settings) as gateway:
+            behind: list[int] = []
 
             def kill_gateway() -> None:
                 gateway.kill()
+                behind.append(asyncio.run(unpublished(dsn)))
                 gateway.start()
+
+            def kill_broker() -> None:
+                broker.kill()
+                broker.start()
 
             def kill_postgres() -> None:
                 own_postgres.kill()
                 own_postgres.start()
 
-            summary = await play(
-                tmp_path,
-                dsn,
-                fleet,
-                [
-                    *("--gateway", f"127.0.0.1:{gateway.tcp_port}"),
-                    *("--broker", f"127.0.0.1:{broker.port}"),
-                ],
-                {
-                    0.1: kill_gateway,
-                    0.3: own_postgres.restart,
-                    0.4: kill_gateway,
-                    0.5: kill_postgres,
-                    0.6: kill_gateway,
-                },
-            )
-            assert_nothing_wrong(summary)
+            addresses = [
+                *("--gateway", f"127.0.0.1:{gateway.tcp_port}"),
+                *("--broker", f"127.0.0.1:{broker.port}"),
+            ]
+            steps = {
+                0.1: kill_gateway,
+                0.2: kill_broker,
+                0.3: own_postgres.restart,
+                0.4: kill_gateway,
+                0.5: kill_postgres,
+                0.6: kill_gateway,
+            }
+            async with collector(broker, "subscriber", **SUBSCRIBER) as collected:
+                summary = await play(tmp_path, dsn, fleet, addresses, steps)
+                assert_nothing_wrong(summary)
+                assert any(behind), "no kill fell between a commit and its event"
+                await assert_all_published(dsn, collected)
             assert gateway.stop() == 0
     finally:
         await asyncio.to_thread(broker.stop)
@@ -141,13 +172,16 @@ async def test_gateway_killed_and_postgres_restarted(
 
 @pytest.mark.mosquitto
 async def test_two_gateways_killed_in_turn(own_postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    """Two gateways share broker and database; each is killed, and the other goes on."""
+    """Two gateways share broker and database; each is killed, and the other goes on, also with
+    publishing. The broker is restarted in the middle.
+    """
     need_mosquitto()
     dsn = own_postgres.dsn
     migrate_now(dsn)
     fleet, passwords = await make_fleet(tmp_path, dsn)
     own_postgres_place = own_postgres.place.parent
-    broker = Mosquitto(own_postgres_place / "mosquitto", {**passwords, "gateway": "secret"})
+    ours = {"gateway": "secret", "workflow": "secret"}
+    broker = Mosquitto(own_postgres_place / "mosquitto", {**passwords, **ours})
     await asyncio.to_thread(broker.start)
     settings = {
         "GATEWAY_DATABASE__DSN": dsn,
@@ -170,17 +204,21 @@ async def test_two_gateways_killed_in_turn(own_postgres: EmbeddedPostgres, tmp_p
 
                 return step
 
-            summary = await play(
-                tmp_path,
-                dsn,
-                fleet,
-                [
-                    *("--gateway", f"127.0.0.1:{one.tcp_port}"),
-                    *("--broker", f"127.0.0.1:{broker.port}"),
-                ],
-                {0.15: restart(one), 0.3: restart(two), 0.5: restart(one), 0.6: restart(two)},
-            )
-            assert_nothing_wrong(summary)
+            addresses = [
+                *("--gateway", f"127.0.0.1:{one.tcp_port}"),
+                *("--broker", f"127.0.0.1:{broker.port}"),
+            ]
+            steps = {
+                0.15: restart(one),
+                0.3: restart(two),
+                0.4: broker.restart,
+                0.5: restart(one),
+                0.6: restart(two),
+            }
+            async with collector(broker, "subscriber", **SUBSCRIBER) as collected:
+                summary = await play(tmp_path, dsn, fleet, addresses, steps)
+                assert_nothing_wrong(summary)
+                await assert_all_published(dsn, collected)
             assert (one.stop(), two.stop()) == (0, 0)
     finally:
         await asyncio.to_thread(broker.stop)
