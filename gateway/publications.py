@@ -102,6 +102,14 @@ class Publications:
         """Rows of quarantine."""
         return await self._fetch("quarantined", ids)
 
+    async def task_changes(self, ids: Sequence[int]) -> Sequence[Row]:
+        """Changes of tasks."""
+        return await self._fetch("task_changes", ids)
+
+    async def task_verdicts(self, ids: Sequence[int]) -> Sequence[Row]:
+        """Requests for tasks that were decided."""
+        return await self._fetch("task_verdicts", ids)
+
     async def hurried(self, positions: Sequence[int]) -> None:
         """The broker has the emergencies of these on the topic of their own."""
         await self._fetch("hurried", positions)

@@ -8,7 +8,7 @@ not marked when a relay ends is published once more by the next, with the same i
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Final
@@ -17,7 +17,7 @@ from gateway import observe
 from gateway.event_rows import EventMaker, Published
 from gateway.events import sequence_of
 from gateway.leadership import LeadershipLostError, leadership, until_lost
-from gateway.publications import Publication, Publications
+from gateway.publications import Publication, Publications, Row
 from gateway.publisher import BrokerGoneError, Flight, Publisher
 from gateway.reference import Reference
 from gateway.retry import back_off
@@ -39,6 +39,9 @@ FOLLOW_SECONDS: Final = 1.0
 
 STATE_SECONDS: Final = 2.0
 """How often the figures of an operator are read."""
+
+MakeEvent = Callable[[Row, str], Published]
+"""From a row and its sequence."""
 
 _AWAY: Final = (StoreUnavailableError, BrokerGoneError, LeadershipLostError, *TRANSIENT_ERRORS)
 
@@ -183,15 +186,18 @@ class Relay:
 
     async def _other_events(self, maker: EventMaker, publication: Publication) -> list[Published]:
         """What a publication holds beside reports; mostly nothing."""
-        source, index = self._publications, publication.reports
-        rows = []
-        if publication.quarantine_ids:
-            quarantined = await source.quarantined(publication.quarantine_ids)
-            rows += [(maker.quarantined, row) for row in quarantined]
-        return [
-            make(row, sequence_of(publication.position, index + place))
-            for place, (make, row) in enumerate(rows)
-        ]
+        source = self._publications
+        kinds: tuple[tuple[list[int], Callable[..., Awaitable[Sequence[Row]]], MakeEvent], ...] = (
+            (publication.quarantine_ids, source.quarantined, maker.quarantined),
+            (publication.task_change_ids, source.task_changes, maker.task_change),
+            (publication.task_verdict_ids, source.task_verdicts, maker.task_verdict),
+        )
+        index, events = publication.reports, []
+        for ids, rows_of, make in kinds:
+            for row in await rows_of(ids) if ids else ():
+                events.append(make(row, sequence_of(publication.position, index)))
+                index += 1
+        return events
 
     async def _keep_house(self) -> None:
         """Read what an operator sees, and forget what was delivered long ago."""

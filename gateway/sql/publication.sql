@@ -73,6 +73,25 @@ FROM quarantine
 WHERE id = ANY($1::bigint[])
 ORDER BY id
 
+-- name: task_changes
+-- Indexes: task_change_pkey, task_pkey, task_request_pkey. Reads only.
+SELECT
+    task_change.id, task_change.task, task.request, task.device_id AS device, task.kind::text, task_change.state::text,
+    previous::text, late_answer, at, case_number, task_change.answer::text, task_change.answer_text,
+    task_change.answered_at, task_change.superseded_by
+FROM task_change
+JOIN task ON task.number = task_change.task
+JOIN task_request ON task_request.id = task.request
+WHERE task_change.id = ANY($1::bigint[])
+ORDER BY task_change.id
+
+-- name: task_verdicts
+-- Index: task_verdict_pkey. Reads only.
+SELECT id, at, request, action::text, accepted, repeated, tasks, reason
+FROM task_verdict
+WHERE id = ANY($1::bigint[])
+ORDER BY id
+
 -- name: hurried
 -- Index: publication's unique position. Again: the first moment stays.
 UPDATE publication SET hurried_at = coalesce(hurried_at, clock_timestamp())
