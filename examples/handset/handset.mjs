@@ -11,7 +11,7 @@
 // Needs Node 20 and nothing else. It prints one line of JSON for each thing that happens. The exit
 // code is 0 when everything went as docs/protocol.md says, 1 when it did not, 2 for wrong usage.
 //
-// What a real handset has besides: an outbox that survives a restart, and back-off (section 16).
+// What a real handset has besides: an outbox that survives a restart, and back-off (section 17).
 
 import { randomBytes, randomInt } from "node:crypto";
 import { connect } from "node:net";
@@ -136,7 +136,7 @@ async function greet(session, { device, secret, installation }) {
   return welcome;
 }
 
-/** Send a report and wait until it is settled: "acked", or the refusal's fields (11, 12). */
+/** Send a report and wait until it is settled: "acked", or the refusal's fields (12, 13). */
 async function settle(session, report) {
   session.send("report", packReport(report));
   let refusal = null;

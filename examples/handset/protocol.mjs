@@ -150,13 +150,13 @@ export function proofIsRight(expected, got) {
   return got.length === expected.length && timingSafeEqual(got, expected);
 }
 
-/** The password at an MQTT broker (17). */
+/** The password at an MQTT broker (18). */
 export function mqttPassword(secret) {
   const mac = createHmac("sha256", secret).update("field-gateway mqtt password");
   return mac.digest("hex").slice(0, 32);
 }
 
-/** The runs of numbers that an ack covers, as [first, last] (11). */
+/** The runs of numbers that an ack covers, as [first, last] (12). */
 export function covered({ through, ranges }) {
   const runs = through > 0 ? [[1, through]] : [];
   for (let i = 0; i + 1 < ranges.length; i += 2) {
