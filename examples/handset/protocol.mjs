@@ -44,6 +44,16 @@ const LAYOUTS = [
   [8, "ping", []],
   [9, "pong", []],
   [10, "goodbye", ["reason"], { retry_after_seconds: 0 }],
+  [
+    16,
+    "task",
+    ["task", "kind", "issued_at", "expires_at", "text"],
+    { case_number: "", grid: 0, lat_e5: null, lon_e5: null, pictures: [] },
+  ],
+  [17, "task-noted", ["task"], { what: 0 }],
+  [18, "task-answer", ["task", "answer", "answered_at"], { text: "" }],
+  [19, "task-receipt", ["task"], { receipt: 0 }],
+  [20, "task-withdrawal", ["task"], { reason: 0 }],
 ].map(([tag, message, required, optional = {}]) => ({ tag, message, required, optional }));
 
 const BY_TAG = new Map(LAYOUTS.map((layout) => [layout.tag, layout]));
