@@ -248,3 +248,10 @@ def test_anchors_lead_somewhere() -> None:
     headings = re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", DOCUMENT)) <= anchors
+
+
+def test_sections_are_called_by_their_number() -> None:
+    """A link that names a section's number leads to the section of that number."""
+    linked = re.findall(r"\[[Ss]ection (\d+)\]\(#(\d+)-", DOCUMENT)
+    assert linked
+    assert all(stated == leads_to for stated, leads_to in linked)
