@@ -16,6 +16,7 @@ from gateway.protocol.connection import Connection, Event
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.messages import Ack, Goodbye, Message, Ping, Refusal
 from gateway.protocol.state import Role
+from gateway.protocol.task_messages import TaskNoted, TaskReceipt
 from gateway.protocol.wire_report import pack_report
 from scripts import wire_examples as given
 
@@ -30,7 +31,7 @@ class Line:
 
 
 def converse() -> Iterator[Line]:
-    """Greeting, welcome, report, ack, the same again, a refused report, ping, goodbye."""
+    """Greeting, welcome, report, ack, the same again, a refused report, ping, a task, goodbye."""
     gateway, device = Connection(Role.GATEWAY, 0), Connection(Role.DEVICE, 0)
     acks = AckTracker(given.SETTLED_THROUGH)
 
@@ -59,6 +60,10 @@ def converse() -> Iterator[Line]:
         yield line
         for answer in _answers(event, acks):
             yield say(gateway, answer, _answer(answer))[0]
+    yield say(gateway, given.VERIFY, _task())[0]
+    yield say(device, TaskNoted(given.VERIFY.task), "task-noted: task 1001, received")[0]
+    yield say(device, given.VERIFIED, "task-answer: task 1001, EXISTS, time, deflated text")[0]
+    yield say(gateway, TaskReceipt(given.VERIFIED.task), "task-receipt: task 1001, ACCEPTED")[0]
     yield say(device, Goodbye(GoodbyeReason.NORMAL.value), "goodbye: reason 0, NORMAL")[0]
 
 
@@ -86,6 +91,14 @@ def _welcome() -> str:
         f"welcome: version 1, proof, server time {welcome.server_time},"
         f" settled through {welcome.settled_through}, heartbeat {welcome.heartbeat_seconds} s,"
         f" window {welcome.window_reports}, edition {welcome.edition}"
+    )
+
+
+def _task() -> str:
+    task = given.VERIFY
+    return (
+        f"task {task.task}: VERIFY, issued at {task.issued_at}, expires at {task.expires_at},"
+        f" deflated text, case {task.case_number}, grid, position, one picture"
     )
 
 

@@ -14,6 +14,7 @@ from gateway.protocol.limits import PROTOCOL_VERSION
 from scripts import wire_examples as given
 from scripts.vectors_bad import bad_vectors
 from scripts.vectors_frames import frame_vectors
+from scripts.vectors_tasks import task_frame_vectors
 from scripts.vectors_values import ack_vectors, proof_vectors, text_vectors
 
 VECTORS: Final = Path(__file__).resolve().parent.parent / "docs" / "vectors.json"
@@ -42,7 +43,7 @@ def vectors() -> dict[str, Any]:
             "grid_digits": edition.grid_digits,
             "class_digits": edition.class_digits,
         },
-        "frames": list(frame_vectors()),
+        "frames": [*frame_vectors(), *task_frame_vectors()],
         "texts": list(text_vectors()),
         "proofs": list(proof_vectors()),
         "acks": list(ack_vectors()),

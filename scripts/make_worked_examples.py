@@ -24,6 +24,7 @@ from scripts.make_state_diagrams import DOCUMENT
 from scripts.marked_blocks import replace_blocks
 from scripts.proof_steps import proof_steps
 from scripts.vectors_frames import frame_vectors
+from scripts.vectors_tasks import task_frame_vectors
 from scripts.vectors_values import ack_examples
 
 BYTE_COST_EXAMPLES = (
@@ -42,6 +43,12 @@ BYTE_COST_EXAMPLES = (
     "refusal-report",
     "ping",
     "goodbye",
+    "task-verify",
+    "task-notice",
+    "task-noted-received",
+    "task-answer",
+    "task-receipt-accepted",
+    "task-withdrawal-cancelled",
 )
 
 
@@ -173,7 +180,7 @@ def _run(run: Sequence[int]) -> str:
 
 def byte_costs() -> str:
     """Bytes of the example frames, with and without their texts."""
-    frames = {vector["name"]: vector for vector in frame_vectors()}
+    frames = {vector["name"]: vector for vector in (*frame_vectors(), *task_frame_vectors())}
     rows = []
     for name in BYTE_COST_EXAMPLES:
         size = len(frames[name]["tcp_frame"]) // 2

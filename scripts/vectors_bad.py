@@ -52,7 +52,7 @@ def _bad_lengths() -> Iterator[tuple[str, bytes, str]]:
 
 
 def _bad_frames() -> Iterator[tuple[str, bytes, str]]:
-    yield "unknown-message", msgpack.packb([16, 1]), "Tag 16 is reserved and not yet in use."
+    yield "unknown-message", msgpack.packb([21, 1]), "Tag 21 is reserved and not yet in use."
     yield "not-an-array", b"\x08", ""
     yield "map", msgpack.packb({0: 8}), ""
     yield "tag-not-one-byte", b"\x91\xcc\x08", "The tag is a positive fixint."
@@ -65,6 +65,22 @@ def _bad_frames() -> Iterator[tuple[str, bytes, str]]:
     yield "report-ten-pictures", _report(pictures=10), ""
     yield "challenge-from-device", encode(given.challenge()), "A gateway never receives one."
     yield "second-hello", encode(given.hello()), "Once in a session."
+    yield from _bad_task_frames()
+
+
+def _bad_task_frames() -> Iterator[tuple[str, bytes, str]]:
+    """What the layout alone decides: whether an answer suits its task, the database says."""
+    yield "task-noted-without-task", msgpack.packb([17]), ""
+    yield "task-noted-of-task-0", msgpack.packb([17, 0]), "Numbers of tasks begin with 1."
+    yield "task-noted-of-2", msgpack.packb([17, 1_001, 2]), "Received or withdrawn, and no more."
+    yield "task-answer-too-short", msgpack.packb([18, 1_001, 1]), "No time."
+    yield "task-answer-task-too-large", msgpack.packb([18, 2**53, 1, given.NOW]), ""
+    yield "task-answer-of-256", msgpack.packb([18, 1_001, 256, given.NOW]), ""
+    yield "task-answer-with-float", msgpack.packb([18, 1_001, 1.0, given.NOW]), ""
+    yield "task-answer-time-too-large", msgpack.packb([18, 1_001, 1, 2**32]), ""
+    yield "task-from-device", encode(given.VERIFY), "A gateway never receives one."
+    yield "task-receipt-from-device", b"\x92\x13\x01", "Nor this."
+    yield "task-withdrawal-from-device", b"\x92\x14\x01", "Nor this."
 
 
 def _bad_contents() -> Iterator[tuple[str, bytes, str]]:

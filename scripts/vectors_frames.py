@@ -21,6 +21,7 @@ from gateway.protocol.messages import (
     encode,
 )
 from gateway.protocol.report import Report, Track
+from gateway.protocol.task_messages import Task, TaskReceipt, TaskWithdrawal
 from gateway.protocol.text import GB18030_EXT_TYPE, decode_text
 from gateway.protocol.wire_report import pack_backlog, pack_report, pack_track
 from scripts import wire_examples as given
@@ -37,6 +38,9 @@ _DIRECTIONS: Final = {
     Welcome: DOWN,
     Ack: DOWN,
     Refusal: DOWN,
+    Task: DOWN,
+    TaskReceipt: DOWN,
+    TaskWithdrawal: DOWN,
     Ping: EITHER,
     Pong: EITHER,
     Goodbye: EITHER,
@@ -45,7 +49,9 @@ _JOINED_TEXT_CHARACTERS: Final = 16_383
 
 
 def frame_vectors() -> Iterator[Vector]:
-    """Every message in the forms that matter, with its bytes and its meaning."""
+    """Every message in the forms that matter, with its bytes and its meaning; those about tasks
+    stand in `vectors_tasks`.
+    """
     yield from _greeting_vectors()
     yield from _report_vectors()
     yield from _answer_vectors()

@@ -10,6 +10,8 @@ from gateway.protocol.limits import HEARTBEAT_SECONDS, PROTOCOL_VERSION, WINDOW_
 from gateway.protocol.messages import Challenge, Hello, Message, Welcome
 from gateway.protocol.proof import Greeting, derive_keys, device_proof, gateway_proof
 from gateway.protocol.report import Kind, Patrol, Report, Track, TrackPoint, Urgency
+from gateway.protocol.task_messages import Answer, Task, TaskAnswer, TaskKind
+from gateway.protocol.text import encode_text
 from gateway.reference import load_tables
 
 TABLES: Final = load_tables()
@@ -29,6 +31,10 @@ MESSAGE_NAMES: Final[Mapping[str, str]] = {
     "WireReport": "report",
     "WireBacklog": "backlog",
     "WireTrack": "track",
+    "TaskNoted": "task-noted",
+    "TaskAnswer": "task-answer",
+    "TaskReceipt": "task-receipt",
+    "TaskWithdrawal": "task-withdrawal",
 }
 """Where the name in the document is not that of the class in lower case."""
 
@@ -145,3 +151,25 @@ TRACK: Final = Track(
     ),
 )
 """Four minutes of a round, a position every two minutes."""
+
+VERIFY: Final = Task(
+    task=1_001,
+    kind=TaskKind.VERIFY.value,
+    issued_at=NOW - 600,
+    expires_at=NOW + 86_400,
+    text=encode_text("居民反映新木路12号门前雨水井盖松动，请到现场核实。"),
+    case_number="LG-2008-000417",
+    grid=44_030_700_300_102,
+    lat_e5=2_265_590,
+    lon_e5=11_415_140,
+    pictures=["https://pictures.example/417-1.jpg"],
+)
+"""核实 of a loose manhole cover that a citizen reported."""
+
+VERIFIED: Final = TaskAnswer(
+    task=1_001,
+    answer=Answer.EXISTS.value,
+    answered_at=NOW + 900,
+    text=encode_text("井盖松动，已设围挡。"),
+)
+"""It is there, a quarter of an hour later."""

@@ -1,17 +1,18 @@
 // A small handset: greets, verifies the gateway, reports, repeats itself, is refused, says goodbye.
 //
 //   node examples/handset/handset.mjs --device 350000000000017 --secret 0001...1f
-//       [--host 127.0.0.1] [--port 7440] [--installation N] [--class 102]
+//       [--host 127.0.0.1] [--port 7440] [--installation N] [--class 102] [--answer N]
 //
 //   --device        the device number, as `gateway devices add` gave it
 //   --secret        the device's secret, in hex
 //   --installation  drawn at random when left out, as a freshly set-up handset does
 //   --class         the event class to report; 102 is exposed refuse
+//   --answer        in the end, wait a minute for a task and answer it so; 1 is EXISTS
 //
 // Needs Node 20 and nothing else. It prints one line of JSON for each thing that happens. The exit
 // code is 0 when everything went as docs/protocol.md says, 1 when it did not, 2 for wrong usage.
 //
-// What a real handset has besides: an outbox that survives a restart, and back-off (section 16).
+// What a real handset has besides: an outbox that survives a restart, and back-off (section 17).
 
 import { randomBytes, randomInt } from "node:crypto";
 import { connect } from "node:net";
@@ -29,6 +30,7 @@ import {
   proofs,
 } from "./protocol.mjs";
 import { EDITION_1, packReport } from "./reports.mjs";
+import { Tasks } from "./tasks.mjs";
 
 const REPLY_TIMEOUT_SECONDS = 60;
 const GOODBYE = { normal: 0, idle: 2, protocolError: 4 };
@@ -42,6 +44,8 @@ class Session {
   #socket;
   #arrived = () => {};
   #end = null;
+  /** Takes tasks and withdrawals: called with each while others are waited for (11). */
+  onTask = () => {};
 
   constructor(socket) {
     this.#socket = socket;
@@ -63,8 +67,9 @@ class Session {
     for (;;) {
       const { message, fields } = decodeMessage(await this.#nextBody());
       if (message === "ping") this.send("pong");
-      else if (names.includes(message)) return { message, fields };
-      else if (message === "goodbye" || message === "refusal") {
+      if (message === "task" || message === "task-withdrawal") this.onTask(message, fields);
+      if (names.includes(message)) return { message, fields };
+      if (message === "goodbye" || message === "refusal") {
         throw new Unexpected(`${message} ${JSON.stringify(fields)}`);
       }
     }
@@ -136,7 +141,7 @@ async function greet(session, { device, secret, installation }) {
   return welcome;
 }
 
-/** Send a report and wait until it is settled: "acked", or the refusal's fields (11, 12). */
+/** Send a report and wait until it is settled: "acked", or the refusal's fields (12, 13). */
 async function settle(session, report) {
   session.send("report", packReport(report));
   let refusal = null;
@@ -153,9 +158,20 @@ async function settle(session, report) {
   }
 }
 
-async function run({ host, port, classCode, ...identity }) {
+/** Wait for a task that wants an answer, send it and wait for its receipt (11). */
+async function answerTask(session, tasks, answer) {
+  while (!tasks.toAnswer()) await session.receive("task");
+  const { task } = tasks.toAnswer();
+  session.send("task-answer", { task, answer, answered_at: Math.floor(Date.now() / 1000) });
+  const { fields } = await session.receive("task-receipt");
+  expect(fields.task === task && fields.receipt === 0, "the answer is accepted");
+}
+
+async function run({ host, port, classCode, answer, ...identity }) {
   const session = new Session(connect({ host, port }));
-  const { settled_through: settled } = await greet(session, identity);
+  const { settled_through: settled, server_time: serverTime } = await greet(session, identity);
+  const tasks = new Tasks(serverTime, session.send.bind(session), tell);
+  session.onTask = tasks.take.bind(tasks);
   const report = {
     sequence: settled + 1,
     edition: EDITION_1.number,
@@ -180,6 +196,7 @@ async function run({ host, port, classCode, ...identity }) {
   expect(refusal.code === 41 && refusal.resend === RESEND_NEVER, "a bad class is refused");
   session.send("ping");
   await session.receive("pong");
+  if (answer !== undefined) await answerTask(session, tasks, answer);
   session.goodbye(GOODBYE.normal);
 }
 
@@ -201,6 +218,7 @@ function settings() {
       secret: { type: "string" },
       installation: { type: "string" },
       class: { type: "string", default: "102" },
+      answer: { type: "string" },
     },
   });
   const secret = Buffer.from(values.secret ?? "", "hex");
@@ -213,6 +231,7 @@ function settings() {
     device: Number(values.device),
     installation: Number(values.installation ?? randomInt(2 ** 31)),
     classCode: Number(values.class),
+    answer: values.answer === undefined ? undefined : Number(values.answer),
     secret,
   };
 }

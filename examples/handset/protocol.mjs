@@ -44,6 +44,16 @@ const LAYOUTS = [
   [8, "ping", []],
   [9, "pong", []],
   [10, "goodbye", ["reason"], { retry_after_seconds: 0 }],
+  [
+    16,
+    "task",
+    ["task", "kind", "issued_at", "expires_at", "text"],
+    { case_number: "", grid: 0, lat_e5: null, lon_e5: null, pictures: [] },
+  ],
+  [17, "task-noted", ["task"], { what: 0 }],
+  [18, "task-answer", ["task", "answer", "answered_at"], { text: "" }],
+  [19, "task-receipt", ["task"], { receipt: 0 }],
+  [20, "task-withdrawal", ["task"], { reason: 0 }],
 ].map(([tag, message, required, optional = {}]) => ({ tag, message, required, optional }));
 
 const BY_TAG = new Map(LAYOUTS.map((layout) => [layout.tag, layout]));
@@ -150,13 +160,13 @@ export function proofIsRight(expected, got) {
   return got.length === expected.length && timingSafeEqual(got, expected);
 }
 
-/** The password at an MQTT broker (17). */
+/** The password at an MQTT broker (18). */
 export function mqttPassword(secret) {
   const mac = createHmac("sha256", secret).update("field-gateway mqtt password");
   return mac.digest("hex").slice(0, 32);
 }
 
-/** The runs of numbers that an ack covers, as [first, last] (11). */
+/** The runs of numbers that an ack covers, as [first, last] (12). */
 export function covered({ through, ranges }) {
   const runs = through > 0 ? [[1, through]] : [];
   for (let i = 0; i + 1 < ranges.length; i += 2) {

@@ -11,8 +11,8 @@ from enum import IntEnum, unique
 
 @unique
 class RefusalCode(IntEnum):
-    """Why something was refused. 1-19 concern the session, 20-39 a frame, 40-59 a report's
-    content, 60-79 a lack of room. The numbers never change their meaning.
+    """Why something was refused. 1-19 concern the session, 20-39 a frame, 40-59 the
+    content of a report or an answer, 60-79 a lack of room. The numbers never change their meaning.
     """
 
     UNSUPPORTED_VERSION = 1

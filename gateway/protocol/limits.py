@@ -75,7 +75,7 @@ MAX_TASK_CHARACTERS: Final = 500
 """Longest text of a task, in Unicode characters: what a handset's screen shows."""
 
 MAX_CASE_NUMBER_CHARACTERS: Final = 64
-"""Longest case number of the workflow services; theirs have under 30."""
+"""Longest case number of the workflow services, in Unicode characters; theirs have under 30."""
 
 MAX_GRID: Final = 10**15 - 1
 """Largest whole unit-grid identity: 15 digits."""
@@ -84,8 +84,8 @@ MAX_TASK_PICTURES: Final = 9
 """Most pictures of one task, as of a report."""
 
 MAX_PICTURE_ADDRESS_CHARACTERS: Final = 256
-"""Longest address of a picture. Nine of them and the longest text fill half of the largest
-frame."""
+"""Longest address of a picture, in Unicode characters. With nine of them and the longest text, all
+of the dearest characters, a task takes less than three quarters of the largest frame."""
 
 TASK_RETRY_SECONDS: Final = 60
 """A task that was sent and not noted is sent again after this: as long as a handset waits for a

@@ -12,6 +12,15 @@ from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.messages import MESSAGES, Message
 from gateway.protocol.report import Kind, Patrol, Urgency
 from gateway.protocol.state import TRANSITIONS
+from gateway.protocol.task_messages import (
+    ANSWERS,
+    TASK_MESSAGES,
+    Answer,
+    Noted,
+    Receipt,
+    TaskKind,
+    Withdrawal,
+)
 from gateway.settings import TcpSettings
 from scripts.wire_examples import message_name
 from tests.helpers.bad_vectors import EXPECTED
@@ -33,13 +42,13 @@ def section(title: str) -> str:
 def test_the_list_of_messages_is_that_of_the_code() -> None:
     """Every message stands in the list with its tag, in order, and no other."""
     listed = [(number(tag), name) for tag, name, *_ in rows(section("3. Messages"), "tag")]
-    names = [(tag, re.sub(r"\[(\w+)\]\(.*\)", r"\1", name)) for tag, name in listed]
+    names = [(tag, re.sub(r"\[([\w-]+)\]\(.*\)", r"\1", name)) for tag, name in listed]
     assert names == [(tag, name) for name, tag in TAGS.items()]
 
 
 def test_every_message_has_its_section() -> None:
     """No section describes a message that does not exist."""
-    headings = re.findall(r"^### (\w+) \(tag (\d+)\)$", DOCUMENT, re.MULTILINE)
+    headings = re.findall(r"^### ([\w-]+) \(tag (\d+)\)$", DOCUMENT, re.MULTILINE)
     assert {name.lower(): int(tag) for name, tag in headings} == TAGS
 
 
@@ -70,13 +79,15 @@ def _type_and_range(kind: Any) -> tuple[str, str]:
             written = "int", f"{low:,} to {high:,}"
         case msgspec.inspect.BytesType(min_length=low, max_length=high):
             written = "bin", f"{high} bytes" if low == high else f"0 to {high} bytes"
+        case msgspec.inspect.StrType(min_length=low, max_length=high):
+            written = "str", f"{low or 0} to {high} characters"
         case msgspec.inspect.AnyType():
             written = "text", "a text"
         case msgspec.inspect.UnionType(types=(first, msgspec.inspect.NoneType())):
             name, spread = _type_and_range(first)
             written = f"{name} or nil", f"{spread} or nil"
         case msgspec.inspect.ListType(item_type=item, min_length=low, max_length=high):
-            how_many = "any number" if low is None else f"{low} to {high}"
+            how_many = "any number" if high is None else f"{low or 0} to {high}"
             written = "array", f"{how_many} of {_type_and_range(item)[1]}"
         case msgspec.inspect.TupleType(item_types=items):
             written = "array", f"[{', '.join(_type_and_range(item)[1] for item in items)}]"
@@ -95,7 +106,7 @@ def _when_absent(field: Any) -> str:
 
 def test_refusal_codes_stand_with_number_and_name() -> None:
     """Every code stands in the table, and no other."""
-    table = rows(section("12. Refusals"), "code")
+    table = rows(section("13. Refusals"), "code")
     assert [(int(row[0]), code(row[1])) for row in table] == [
         (c.value, c.name) for c in RefusalCode
     ]
@@ -103,7 +114,7 @@ def test_refusal_codes_stand_with_number_and_name() -> None:
 
 def test_refusal_table_says_what_the_vectors_hold() -> None:
     """Whether to send again and whether the session goes on is what a ready gateway does."""
-    table = {int(row[0]): (row[2], row[3]) for row in rows(section("12. Refusals"), "code")}
+    table = {int(row[0]): (row[2], row[3]) for row in rows(section("13. Refusals"), "code")}
     for name, (refusal, _, goes_on) in EXPECTED.items():
         if not name.endswith("-before-greeting") and not name.startswith("hello-"):
             assert table[refusal] == (("never", "goes on") if goes_on else ("later", "ends")), name
@@ -112,12 +123,12 @@ def test_refusal_table_says_what_the_vectors_hold() -> None:
 
 def test_every_refusal_tells_the_handset_what_to_do() -> None:
     """No cell of meaning or duty is empty."""
-    assert all(row[4] and row[5] for row in rows(section("12. Refusals"), "code"))
+    assert all(row[4] and row[5] for row in rows(section("13. Refusals"), "code"))
 
 
 def test_goodbye_reasons_stand_with_number_and_name() -> None:
     """Every reason stands in the table, and no other."""
-    table = rows(section("13. The end of a session"), "reason")
+    table = rows(section("14. The end of a session"), "reason")
     assert [(int(row[0]), code(row[1])) for row in table] == [
         (reason.value, reason.name) for reason in GoodbyeReason
     ]
@@ -126,7 +137,7 @@ def test_goodbye_reasons_stand_with_number_and_name() -> None:
 
 def test_limits_stand_with_value_and_reason() -> None:
     """Every number of `limits` stands in the table, and no other."""
-    table = rows(section("14. Limits and time-outs"), "name")
+    table = rows(section("15. Limits and time-outs"), "name")
     assert {code(row[0]): number(row[1]) for row in table} == LIMITS
     assert all(row[2] and row[3] for row in table)
 
@@ -134,16 +145,43 @@ def test_limits_stand_with_value_and_reason() -> None:
 def test_every_limit_that_is_named_exists() -> None:
     """Names in capitals anywhere in the text are limits, codes or reasons of the code."""
     named = set(re.findall(r"`([A-Z][A-Z_]+[A-Z])`", DOCUMENT))
-    assert (
-        named <= LIMITS.keys() | RefusalCode.__members__.keys() | GoodbyeReason.__members__.keys()
-    )
+    codes = (RefusalCode, GoodbyeReason, TaskKind, Answer, Receipt)
+    assert named <= LIMITS.keys() | {name for kind in codes for name in kind.__members__}
 
 
 def test_reserved_tags_are_not_in_use() -> None:
-    """What is reserved for what follows is free."""
-    reserved = "Tags 16 to 31 are reserved for tasks, 32 to 47 for pictures, 48 to 63"
-    assert reserved in DOCUMENT
-    assert max(TAGS.values()) < 16
+    """What is reserved for what follows is free, and tasks have their own tags and no others."""
+    text = " ".join(section("3. Messages").split())
+    assert "Tags 16 to 31 are for tasks; of them 21 to 31 are not yet in use." in text
+    assert "Tags 32 to 47 are reserved for pictures, 48 to 63 for the component census." in text
+    tasks = {cast("int", kind.__struct_config__.tag) for kind in TASK_MESSAGES}
+    assert tasks == set(range(16, 21))
+    assert max(set(TAGS.values()) - tasks) < 11
+
+
+def test_kinds_answers_and_receipts_of_tasks_are_those_of_the_code() -> None:
+    """Every number stands with its name, and each kind with the answers that suit it."""
+    markdown = section("11. Tasks")
+    for head, numbers in (("kind", TaskKind), ("answer", Answer), ("receipt", Receipt)):
+        table = rows(markdown, head)
+        assert [(int(row[0]), code(row[1])) for row in table] == [
+            (n.value, n.name) for n in numbers
+        ]
+        assert all(all(row) for row in table)
+    for row in rows(markdown, "kind"):
+        suiting = {f"{answer.value} `{answer.name}`" for answer in ANSWERS[TaskKind(int(row[0]))]}
+        assert set(row[3].split(", ")) == (suiting or {"none"})
+
+
+def test_small_numbers_of_tasks_are_explained() -> None:
+    """What is noted and why a task is withdrawn has a sentence for each number."""
+    for name, field, numbers in (
+        ("Task-noted", "what", Noted),
+        ("Task-withdrawal", "reason", Withdrawal),
+    ):
+        table = {code(row[1]): row[5] for row in rows(section(rf"{name} \(tag"), "position")}
+        stated = [int(found) for found in re.findall(r"(?:^|\. )(\d): ", table[field])]
+        assert stated == [number.value for number in numbers]
 
 
 def test_traits_say_every_value() -> None:
@@ -169,7 +207,7 @@ def test_texts_say_the_numbers_of_the_code() -> None:
 
 def test_topics_are_those_of_the_code() -> None:
     """What a handset publishes and subscribes to is what the gateway does."""
-    table = rows(section("17. MQTT"), "what")
+    table = rows(section("18. MQTT"), "what")
     up, down = (
         topic(7, 9).replace("/7/", "/<device>/") for topic in (topics.up_topic, topics.down_topic)
     )
@@ -189,7 +227,7 @@ def test_time_outs_name_every_waiting_state() -> None:
     """A state in which a side may wait has a row, and no row names a state that is not there."""
     stated = {
         (row[0], state)
-        for row in rows(section("15. States"), "role")
+        for row in rows(section("16. States"), "role")
         for state in re.split(", ", row[1])
     }
     for role, table in TRANSITIONS.items():
@@ -210,3 +248,10 @@ def test_anchors_lead_somewhere() -> None:
     headings = re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", DOCUMENT)) <= anchors
+
+
+def test_sections_are_called_by_their_number() -> None:
+    """A link that names a section's number leads to the section of that number."""
+    linked = re.findall(r"\[[Ss]ection (\d+)\]\(#(\d+)-", DOCUMENT)
+    assert linked
+    assert all(stated == leads_to for stated, leads_to in linked)

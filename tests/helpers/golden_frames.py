@@ -22,6 +22,7 @@ from gateway.protocol.messages import (
     WireReport,
     WireTrack,
 )
+from tests.helpers.golden_task_frames import TASK_FRAMES
 
 NONCE: Final = bytes(range(12))
 PROOF: Final = bytes(range(0xA0, 0xB0))
@@ -319,5 +320,6 @@ GOLDEN: Final[list[tuple[str, str, Message, list[Any]]]] = [
         Goodbye(1, 300),
         [10, 1, 300],
     ),
+    *TASK_FRAMES,
 ]
 """Name, bytes by hand, message, and the same as plain values for an independent encoder."""

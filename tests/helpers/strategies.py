@@ -23,6 +23,13 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.report import Report
 from gateway.protocol.tables import Edition
+from gateway.protocol.task_messages import (
+    Task,
+    TaskAnswer,
+    TaskNoted,
+    TaskReceipt,
+    TaskWithdrawal,
+)
 
 UNHURRIED: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no fault of the code under test."""
@@ -43,6 +50,7 @@ _accuracies: Final = st.integers(0, limits.MAX_ACCURACY_M)
 _pictures: Final = st.integers(0, limits.MAX_PICTURES)
 _components: Final = st.none() | st.integers(0, limits.MAX_COMPONENT)
 _seconds: Final = st.integers(0, 65_535)
+_task_numbers: Final = st.integers(1, limits.MAX_TASK)
 _texts: Final = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
     | st.binary(max_size=40)
@@ -54,6 +62,10 @@ descriptions: Final = st.text(
     max_size=limits.MAX_DESCRIPTION_CHARACTERS,
 )
 """What an inspector may write."""
+
+
+def _characters(at_least: int, at_most: int) -> st.SearchStrategy[str]:
+    return st.text(st.characters(exclude_categories=["Cs"]), min_size=at_least, max_size=at_most)
 
 
 @st.composite
@@ -141,6 +153,26 @@ BY_TYPE: Final[dict[type[Message], st.SearchStrategy[Message]]] = {
     Ping: st.builds(Ping),
     Pong: st.builds(Pong),
     Goodbye: st.builds(Goodbye, INT_64, _seconds),
+    Task: st.builds(
+        Task,
+        _task_numbers,
+        INT_64,
+        _times,
+        _times,
+        _texts,
+        _characters(0, limits.MAX_CASE_NUMBER_CHARACTERS),
+        st.integers(0, limits.MAX_GRID),
+        st.none() | st.integers(-9_000_000, 9_000_000),
+        st.none() | st.integers(-18_000_000, 18_000_000),
+        st.lists(
+            _characters(1, limits.MAX_PICTURE_ADDRESS_CHARACTERS),
+            max_size=limits.MAX_TASK_PICTURES,
+        ),
+    ),
+    TaskNoted: st.builds(TaskNoted, _task_numbers, st.integers(0, 1)),
+    TaskAnswer: st.builds(TaskAnswer, _task_numbers, st.integers(0, 255), _times, _texts),
+    TaskReceipt: st.builds(TaskReceipt, _task_numbers, INT_64),
+    TaskWithdrawal: st.builds(TaskWithdrawal, _task_numbers, INT_64),
 }
 messages: Final = st.one_of(*BY_TYPE.values())
 

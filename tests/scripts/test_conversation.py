@@ -12,7 +12,9 @@ BY_HAND = [
     (9, "G", "03 92 05 2b"),  # ack of 43, which is settled
     (10, "D", "02 91 08"),  # ping
     (11, "G", "02 91 09"),  # pong
-    (12, "D", "03 92 0a 00"),  # goodbye: normal
+    (13, "D", "05 92 11 cd 03e9"),  # task-noted: task 1001, received
+    (15, "G", "05 92 13 cd 03e9"),  # task-receipt: task 1001, accepted
+    (16, "D", "03 92 0a 00"),  # goodbye: normal
 ]
 
 

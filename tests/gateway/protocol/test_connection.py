@@ -36,7 +36,7 @@ from tests.helpers.connection_pair import (
 
 REPORT = pack_report(build_report(description="plain"), EDITION_2007)
 TRACK = pack_track(build_track(), EDITION_2007)
-UNKNOWN = encode_frame(bytes.fromhex("91 10"))  # [16], a task: reserved
+UNKNOWN = encode_frame(bytes.fromhex("91 15"))  # [21]: reserved
 MALFORMED = encode_frame(bytes.fromhex("91 03"))  # [3], a report without its fields
 ZERO_LENGTH = b"\x00"
 

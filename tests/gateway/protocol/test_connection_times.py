@@ -12,6 +12,7 @@ from gateway.protocol.messages import (
     Pong,
 )
 from gateway.protocol.state import Role, State
+from gateway.protocol.task_messages import TaskAnswer, TaskNoted
 from gateway.protocol.wire_report import pack_report, pack_track
 from tests.helpers.builders import EDITION_2007, build_report, build_track
 from tests.helpers.connection_pair import (
@@ -104,7 +105,7 @@ def test_any_frame_puts_the_heartbeat_off() -> None:
     assert device.next_deadline() == 470.0
 
 
-@pytest.mark.parametrize("question", [REPORT, TRACK, Ping()])
+@pytest.mark.parametrize("question", [REPORT, TRACK, TaskAnswer(7, 1, 1_206_000_000), Ping()])
 def test_reply_must_come_within_its_time(question: Message) -> None:
     """A device that has waited 60 seconds takes the link for dead, whatever it sends meanwhile."""
     device = ready(Role.DEVICE)
@@ -117,6 +118,13 @@ def test_reply_must_come_within_its_time(question: Message) -> None:
     device.handle_deadline(70.0)
     assert state_of(device) is State.CLOSED
     assert sent_by(device) == [Goodbye(GoodbyeReason.IDLE)]
+
+
+def test_a_noted_task_awaits_nothing() -> None:
+    """Nothing answers a note: the next that is due is the heartbeat."""
+    device = ready(Role.DEVICE)
+    device.send(TaskNoted(7), 10.0)
+    assert device.next_deadline() == 280.0
 
 
 def test_reply_time_at_clock_zero() -> None:

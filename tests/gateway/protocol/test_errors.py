@@ -32,6 +32,8 @@ def test_refusal_codes_never_change() -> None:
         "BAD_TRAITS": 47,
         "SEQUENCE_CONFLICT": 48,
         "UNSTORABLE": 49,
+        "UNKNOWN_TASK": 50,
+        "BAD_ANSWER": 51,
         "BUSY": 60,
     }
 

@@ -11,6 +11,7 @@ from gateway.protocol.messages import (
     decode,
     encode,
 )
+from gateway.protocol.task_messages import Task, TaskKind
 from gateway.protocol.text import MAX_DESCRIPTION_CHARACTERS, encode_text
 from gateway.protocol.wire_report import pack_backlog, pack_report
 from tests.helpers.builders import EDITION_2007, build_report, build_reports
@@ -71,6 +72,35 @@ def test_largest_track_fits_in_a_frame() -> None:
     body = encode(track)
     assert len(body) <= limits.MAX_FRAME_BYTES
     assert decode(body) == track
+
+
+def test_largest_task_fits_in_a_frame() -> None:
+    """Nine addresses and a text, all of the dearest characters, leave a quarter of the frame."""
+    dear = chr(0x20000)
+    task = Task(
+        limits.MAX_TASK,
+        TaskKind.VERIFY,
+        limits.MAX_TIME,
+        limits.MAX_TIME,
+        dear * limits.MAX_TASK_CHARACTERS,
+        dear * limits.MAX_CASE_NUMBER_CHARACTERS,
+        limits.MAX_GRID,
+        -9_000_000,
+        -18_000_000,
+        [dear * limits.MAX_PICTURE_ADDRESS_CHARACTERS] * limits.MAX_TASK_PICTURES,
+    )
+    body = encode(task)
+    assert len(body) < limits.MAX_FRAME_BYTES * 3 / 4
+    assert decode(body) == task
+
+
+def test_tasks_are_sent_again_as_often_as_a_handset_waits() -> None:
+    """A link that is dead to one side is dead to the other; numbers fit a double and a bigint."""
+    assert limits.TASK_RETRY_SECONDS == limits.REPLY_TIMEOUT_SECONDS
+    assert limits.MAX_TASK == 2**53 - 1
+    assert limits.MAX_GRID == 10**15 - 1 < 2**53
+    assert limits.MAX_TASK_CHARACTERS == limits.MAX_DESCRIPTION_CHARACTERS
+    assert limits.MAX_TASK_PICTURES == limits.MAX_PICTURES
 
 
 def test_largest_welcome_and_ack_fit_in_a_frame() -> None:

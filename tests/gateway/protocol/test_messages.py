@@ -25,6 +25,7 @@ from gateway.protocol.messages import (
     decode_or_bad,
     encode,
 )
+from gateway.protocol.task_messages import Task, TaskAnswer
 from tests.helpers.golden_frames import GOLDEN, NONCE, PROOF
 from tests.helpers.hex_text import from_hex
 from tests.helpers.strategies import BY_TYPE, UNHURRIED, messages
@@ -65,8 +66,9 @@ def test_every_message_has_a_golden_frame() -> None:
 
 def _with_packable_text(message: Message) -> Message:
     """The same with an extension as `text` makes it: the decoder's own type is not packed."""
-    if isinstance(message, WireReport) and isinstance(message.text, msgspec.msgpack.Ext):
-        extension = msgpack.ExtType(message.text.code, bytes(message.text.data))
+    text = getattr(message, "text", None)
+    if isinstance(text, msgspec.msgpack.Ext):
+        extension = msgpack.ExtType(text.code, bytes(text.data))
         return msgspec.structs.replace(message, text=extension)
     return message
 
@@ -79,7 +81,7 @@ def _as_decoded(message: Message) -> Message:
             return msgspec.msgpack.Ext(text.code, text.data)
         return text
 
-    if isinstance(message, WireReport):
+    if isinstance(message, (WireReport, Task, TaskAnswer)):
         return msgspec.structs.replace(message, text=decoded(message.text))
     if isinstance(message, WireBacklog):
         return msgspec.structs.replace(message, texts=decoded(message.texts))
@@ -113,6 +115,11 @@ def test_tags_never_move() -> None:
         "Ping": 8,
         "Pong": 9,
         "Goodbye": 10,
+        "Task": 16,
+        "TaskNoted": 17,
+        "TaskAnswer": 18,
+        "TaskReceipt": 19,
+        "TaskWithdrawal": 20,
     }
 
 
@@ -229,7 +236,7 @@ def test_missing_required_field_is_malformed() -> None:
         assert (event.code, event.first_sequence) == (RefusalCode.MALFORMED_MESSAGE, 1_000)
 
 
-@pytest.mark.parametrize("tag", [11, 15, 16, 31, 32, 47, 48, 63, 64, 127])
+@pytest.mark.parametrize("tag", [11, 15, 21, 31, 32, 47, 48, 63, 64, 127])
 def test_unknown_tag_is_told_apart(tag: int) -> None:
     """A message of a newer peer is unknown, not malformed: whatever its fields are."""
     for body in (_body(tag), _body(tag, 1, 2), bytes((0x92, tag, 0xC1))):

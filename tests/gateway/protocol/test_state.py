@@ -30,6 +30,14 @@ from gateway.protocol.messages import (
     encode,
 )
 from gateway.protocol.state import RECEIVE, SEND, TRANSITIONS, Role, State
+from gateway.protocol.task_messages import (
+    TASK_MESSAGES,
+    Task,
+    TaskAnswer,
+    TaskNoted,
+    TaskReceipt,
+    TaskWithdrawal,
+)
 from gateway.protocol.wire_report import pack_backlog, pack_report, pack_track
 from tests.helpers.builders import EDITION_2007, build_report, build_reports, build_track
 from tests.helpers.connection_pair import CHALLENGE, HELLO, WELCOME
@@ -47,6 +55,11 @@ ONE_OF_EACH: dict[type[Message], Message] = {
     Ping: Ping(),
     Pong: Pong(),
     Goodbye: Goodbye(0),
+    Task: Task(7, 0, 1_206_000_000, 1_206_086_400, "a"),
+    TaskNoted: TaskNoted(7),
+    TaskAnswer: TaskAnswer(7, 1, 1_206_000_060),
+    TaskReceipt: TaskReceipt(7),
+    TaskWithdrawal: TaskWithdrawal(7, 1),
 }
 ANY_MESSAGE = st.sampled_from(list(ONE_OF_EACH.values()))
 OTHER = {Role.GATEWAY: Role.DEVICE, Role.DEVICE: Role.GATEWAY}
@@ -96,6 +109,17 @@ def test_reports_may_follow_a_hello_at_once() -> None:
         assert (SEND, kind) not in device[State.GREETING]
 
 
+def test_task_messages_wait_for_the_welcome() -> None:
+    """A device says nothing about tasks, and hears nothing of them, before it knows its gateway."""
+    for role, kind in product(Role, TASK_MESSAGES):
+        allowed = [
+            state
+            for state, row in TRANSITIONS[role].items()
+            if (SEND, kind) in row or (RECEIVE, kind) in row
+        ]
+        assert allowed == [State.READY], (role, kind)
+
+
 def test_values_are_words() -> None:
     """States and roles carry the words of the documents and of the log."""
     assert [state.value for state in State] == [
@@ -142,7 +166,7 @@ class SessionWalk(RuleBasedStateMachine):
         """A message that the table allows is an event; any other is a bad frame."""
         self._receive(message, encode(message))
 
-    @rule(body=st.sampled_from([b"\x91\x10", b"\x91\x03", b"\xc1", b"\x90"]))
+    @rule(body=st.sampled_from([b"\x91\x15", b"\x91\x03", b"\xc1", b"\x90"]))
     def receive_nonsense(self, body: bytes) -> None:
         """An unknown or malformed message is a bad frame."""
         self._receive(body, body)

@@ -3,15 +3,27 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.client import topic_matches_sub
 
 from gateway.protocol.limits import MAX_DEVICE_ID, MAX_INSTALLATION
 from gateway.protocol.topics import (
     CONTENT_TYPE,
+    EVENTS,
     PREFIX,
+    TASK_CANCEL,
+    TASK_FILTER,
+    TASK_REQUEST,
     UP_FILTER,
+    device_topic,
     down_topic,
+    emergency_topic,
+    gateway_topic,
     parse_up_topic,
+    quarantine_topic,
+    report_topic,
     shared,
+    task_request_topic,
+    task_topic,
     up_topic,
 )
 from tests.helpers.strategies import UNHURRIED
@@ -24,6 +36,47 @@ def test_topics_are_spelt_so() -> None:
     assert UP_FILTER == "fg/1/+/up/+"
     assert shared("gateway", UP_FILTER) == "$share/gateway/fg/1/+/up/+"
     assert (PREFIX, CONTENT_TYPE) == ("fg/1", "application/msgpack")
+
+
+PUBLISHED = {
+    report_topic(440307003, "event", "0203", "ordinary"): (
+        "fg/1/event/report/440307003/event/0203/ordinary"
+    ),
+    emergency_topic(440307003, "component", "0101"): (
+        "fg/1/event/emergency/440307003/component/0101"
+    ),
+    quarantine_topic(5): "fg/1/event/quarantine/5",
+    task_topic(5, "sent"): "fg/1/event/task/5/sent",
+    task_request_topic("refused"): "fg/1/event/task-request/refused",
+    device_topic(5): "fg/1/event/device/5",
+    gateway_topic("north"): "fg/1/event/gateway/north",
+}
+
+
+def test_topics_for_other_programs_are_spelt_so() -> None:
+    """Workflow services publish to these and subscribe to those."""
+    assert (TASK_REQUEST, TASK_CANCEL) == ("fg/1/task/request", "fg/1/task/cancel")
+    assert list(PUBLISHED) == list(PUBLISHED.values())
+    assert all(topic.startswith(f"{EVENTS}/") for topic in PUBLISHED)
+
+
+def test_a_gateway_hears_requests_and_devices_and_never_itself() -> None:
+    """No filter of a gateway takes in what another filter is for, nor an event."""
+    for topic in (TASK_REQUEST, TASK_CANCEL):
+        assert topic_matches_sub(TASK_FILTER, topic)
+        assert not topic_matches_sub(UP_FILTER, topic)
+        assert parse_up_topic(topic) is None
+    assert not topic_matches_sub(TASK_FILTER, up_topic(5, 7))
+    for topic in PUBLISHED:
+        assert not topic_matches_sub(TASK_FILTER, topic)
+        assert not topic_matches_sub(UP_FILTER, topic)
+        assert parse_up_topic(topic) is None
+
+
+@pytest.mark.parametrize("sign", list("+#/.*>$ \x00\x1f\x7f"))
+def test_a_gateways_name_is_one_level(sign: str) -> None:
+    """Signs that would make levels, or a topic that nobody may publish to, are replaced."""
+    assert gateway_topic(f"a{sign}b-1井") == "fg/1/event/gateway/a_b-1井"
 
 
 @UNHURRIED
