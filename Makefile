@@ -55,5 +55,6 @@ lock: install ## resolve the dependencies anew, into requirements/
 		--constraint requirements/run.txt --output-file requirements/dev.txt
 
 clean: ## remove what the other targets made, except var/ (your data)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist \
+		tests/asyncapi/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
