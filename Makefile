@@ -39,7 +39,7 @@ test: install ## all tests
 lint: install ## style, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(wildcard gateway device_sim tests bench scripts)
+	$(BIN)/mypy $(wildcard gateway device_sim tests bench scripts examples)
 
 format: install ## rewrite the sources in the common format
 	$(BIN)/ruff check --fix-only --quiet .
