@@ -1,6 +1,5 @@
 """`docs/asyncapi.yaml` describes the topics and messages that the code has, and is AsyncAPI."""
 
-import inspect
 import json
 import shutil
 from functools import cache
@@ -15,6 +14,7 @@ from gateway import events
 from gateway.protocol import limits, topics
 from tests.helpers.asyncapi_parser import ERROR, parse
 from tests.helpers.event_schemas import validate
+from tests.helpers.topic_addresses import address_of, addresses
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 DOCUMENT: Final = DOCS / "asyncapi.yaml"
@@ -33,24 +33,10 @@ def document() -> dict[str, Any]:
     return loaded
 
 
-def address_of(function: Any) -> str:
-    """A topic with the names of the function's parameters in place of values."""
-    names = inspect.signature(function).parameters
-    return str(function(*(f"{{{name}}}" for name in names)))
-
-
-TOPIC_FUNCTIONS: Final = [
-    function
-    for name, function in inspect.getmembers(topics, inspect.isfunction)
-    if name.endswith("_topic") and not name.startswith("parse_")
-]
-
-
 def test_every_topic_of_the_code_is_a_channel_and_no_other() -> None:
     """Addresses in the document are the code's, with the same names for what varies."""
     channels = {channel["address"] for channel in document()["channels"].values()}
-    made = {address_of(function) for function in TOPIC_FUNCTIONS}
-    assert channels == made | {topics.TASK_REQUEST, topics.TASK_CANCEL}
+    assert channels == addresses()
 
 
 def test_every_channel_has_one_operation_with_its_quality_of_service() -> None:
