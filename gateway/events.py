@@ -177,7 +177,9 @@ class GatewayPresence(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Annotated[str, Meta(min_length=1)]
     """Its name, as in its settings."""
     online: bool
-    """False also when it was killed: the broker then publishes the gateway's last will."""
+    """False also when it was killed: the broker then publishes the gateway's last will, written when
+    it connected, so `time` says that.
+    """
 
 
 class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
