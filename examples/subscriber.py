@@ -60,6 +60,8 @@ class Subscriber:
             )
             for schema in (json.loads(path.read_bytes()) for path in SCHEMAS.glob("*.json"))
         }
+        if not self.validators:
+            sys.exit(f"no schemas in {SCHEMAS}")
         self.client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id_of(state),

@@ -177,8 +177,8 @@ class GatewayPresence(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Annotated[str, Meta(min_length=1)]
     """Its name, as in its settings."""
     online: bool
-    """False also when it was killed: the broker then publishes the gateway's last will, written when
-    it connected, so `time` says that.
+    """False also when it was killed: the broker then publishes the gateway's last will, which was
+    written when it connected, and whose `time` says when that was.
     """
 
 

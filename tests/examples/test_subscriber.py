@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -171,6 +172,16 @@ def report(number: int) -> str:
     return text
 
 
+def test_does_not_begin_without_schemas(broker: Broker, tmp_path: Path, state: Path) -> None:
+    """A copy that forgot them would take every event for invalid."""
+    copy = tmp_path / "elsewhere" / PROGRAM.name
+    copy.parent.mkdir()
+    shutil.copy(PROGRAM, copy)
+    alone = Running(broker, state, "fg/1/event/#", program=copy)
+    assert alone.end() == 1
+    assert alone.errors.startswith("no schemas in ")
+
+
 def send(
     broker: Broker, topic: str, payloads: Iterable[str], auth: AuthParameter | None = None
 ) -> None:
@@ -185,11 +196,13 @@ def send(
 class Running:
     """The program as a process, subscribed. Its filter is the first argument."""
 
-    def __init__(self, broker: Broker, state: Path, *arguments: str) -> None:
+    def __init__(
+        self, broker: Broker, state: Path, *arguments: str, program: Path = PROGRAM
+    ) -> None:
         topic_filter, *others = arguments
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-u", PROGRAM),
+                *(sys.executable, "-u", program),
                 f"--broker={broker.host}:{broker.port}",
                 *(f"--state={state}", f"--filter={topic_filter}", *others),
             ],

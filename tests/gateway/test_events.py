@@ -33,7 +33,7 @@ def presence(time: datetime) -> Event[GatewayPresence]:
         subject="gateway/gw",
         time=time,
         sequence=sequence_of(1),
-        data=GatewayPresence("gw", online=True),
+        data=GatewayPresence(gateway="gw", online=True),
     )
 
 
