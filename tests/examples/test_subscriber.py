@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 TOPIC, REPORT = GOLDEN["ordinary report"]
 
-MANY = 2_000
-"""More lines than a pipe holds, so that the subscriber cannot be done before it is killed."""
+MANY = 3_000
+"""More lines than two pipes hold, so that the subscriber is not done before it is killed twice."""
 
 
 @pytest.fixture
