@@ -39,7 +39,7 @@ test: install ## all tests
 lint: install ## style, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(wildcard gateway device_sim tests bench scripts)
+	$(BIN)/mypy $(wildcard gateway device_sim tests bench scripts examples)
 
 format: install ## rewrite the sources in the common format
 	$(BIN)/ruff check --fix-only --quiet .
@@ -55,5 +55,6 @@ lock: install ## resolve the dependencies anew, into requirements/
 		--constraint requirements/run.txt --output-file requirements/dev.txt
 
 clean: ## remove what the other targets made, except var/ (your data)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist \
+		tests/asyncapi/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
