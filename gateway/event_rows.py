@@ -78,8 +78,8 @@ class EventMaker:
         return self._published(
             topics.quarantine_topic(device),
             events.REPORT_QUARANTINED,
-            f"quarantine.{row['id']}",
-            str(device),
+            f"quarantine/{row['id']}",
+            f"device/{device}",
             row["received_at"],
             sequence,
             data,
@@ -98,8 +98,8 @@ class EventMaker:
         return self._published(
             topics.device_topic(device),
             events.DEVICE_PRESENCE,
-            f"device.{device}.{row['sequence']}",
-            str(device),
+            f"presence/{device}/{row['sequence']}",
+            f"device/{device}",
             row["at"],
             sequence,
             data,
@@ -113,8 +113,8 @@ class EventMaker:
         return self._published(
             topics.task_topic(data.device, data.state),
             events.TASK_CHANGED,
-            f"task.{row['id']}",
-            str(data.device),
+            f"task/{data.task}/{row['id']}",
+            f"device/{data.device}",
             data.at,
             sequence,
             data,
@@ -128,8 +128,8 @@ class EventMaker:
         return self._published(
             topics.task_request_topic("accepted" if data.accepted else "refused"),
             events.TASK_REQUEST_DECIDED,
-            f"task-request.{row['id']}",
-            data.request,
+            f"task-request/{row['id']}",
+            f"request/{data.request}",
             row["at"],
             sequence,
             data,
@@ -165,9 +165,9 @@ class EventMaker:
     def _report_body(self, data: events.StoredReport, sequence: str) -> bytes:
         event = events.envelope(
             events.REPORT_STORED,
-            event_id=f"report.{data.device}.{data.installation}.{data.sequence}",
+            event_id=f"report/{data.device}/{data.installation}/{data.sequence}",
             source=self._source,
-            subject=str(data.device),
+            subject=f"device/{data.device}",
             time=data.stored_at,
             sequence=sequence,
             data=data,
@@ -203,9 +203,9 @@ def gateway_presence(name: str, *, online: bool, time: datetime) -> Published:
     micros = int(time.timestamp() * 1_000_000)
     event: Event[Any] = events.envelope(
         events.GATEWAY_PRESENCE,
-        event_id=f"gateway.{name}.{micros}",
+        event_id=f"gateway/{name}/{micros}",
         source=f"/field-gateway/{name}",
-        subject=name,
+        subject=f"gateway/{name}",
         time=time,
         sequence=f"{micros:019d}",
         data=events.GatewayPresence(gateway=name, online=online),

@@ -1,7 +1,6 @@
-"""A subscriber for tests: a persistent session that gathers events, and drops what is repeated."""
+"""A subscriber for tests: a persistent session that gathers events and holds each to its schema."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -10,6 +9,7 @@ import aiomqtt
 
 from gateway.protocol import topics
 from tests.helpers.brokers import Broker
+from tests.helpers.event_schemas import validate
 
 SEEN_WITHIN_SECONDS: Final = 60.0
 """A broken test ends with an error instead of hanging; a good one never waits so long."""
@@ -73,7 +73,8 @@ class Collector:
             self.subscribed.set()
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
-                self.all.append((message.topic.value, json.loads(message.payload)))
+                topic = message.topic.value
+                self.all.append((topic, validate(topic, message.payload)))
                 self._came.set()
 
 

@@ -69,7 +69,7 @@ GOLDEN: Final[dict[str, tuple[str, str]]] = {
     ),
     "gateway killed: its last will": (
         "fg/1/event/gateway/gw_1",
-        """{"specversion": "1.0", "id": "gateway/gw/1/88/offline", "source": "/longgang",
+        """{"specversion": "1.0", "id": "gateway/gw/1/1206000000000001", "source": "/longgang",
         "type": "field-gateway.gateway.presence.v1", "subject": "gateway/gw/1",
         "time": "2008-03-20T07:50:00Z", "datacontenttype": "application/json",
         "dataschema": "https://field-gateway.example/events/field-gateway.gateway.presence.v1.schema.json",
