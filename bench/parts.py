@@ -293,7 +293,8 @@ class Bench:
     def _fleet_of(self, part: Part) -> Sequence[Handset]:
         total = total_of(self.fleet)
         wanted = min(total // part.portion, part.at_most or total)
-        return workload.share(self.fleet, max(wanted, 1))
+        fleet = workload.share(self.fleet, max(wanted, 1))
+        return workload.without_emergencies(fleet) if part.callers else fleet
 
     def _plan_file(self, part: Part) -> Path:
         return self._world.directory / f"load-{part.name}.msgpack"

@@ -89,6 +89,22 @@ def make_callers(fleet: Sequence[Handset], count: int, reports: int) -> list[Han
     ]
 
 
+def without_emergencies(fleet: Sequence[Handset]) -> list[Handset]:
+    """The same reports, none of them urgent."""
+    return [
+        msgspec.structs.replace(
+            handset,
+            reports=[
+                msgspec.structs.replace(report, urgency=Urgency.ORDINARY)
+                if report.urgency == Urgency.EMERGENCY
+                else report
+                for report in handset.reports
+            ],
+        )
+        for handset in fleet
+    ]
+
+
 def share(fleet: Sequence[Handset], total: int) -> list[Handset]:
     """The first reports of each device, so many that the sum is `total` or all there are."""
     sizes = [len(handset.reports) for handset in fleet]

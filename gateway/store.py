@@ -1,8 +1,9 @@
 """Writes parcels into PostgreSQL: one transaction a batch, one verdict an item."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from typing import Final
 
@@ -43,8 +44,11 @@ async def open_pool(
     """
     return await asyncpg.create_pool(
         dsn,
-        min_size=1,
+        # All at once and kept: an emergency must not wait for a connection to be made.
+        min_size=size,
         max_size=size,
+        max_inactive_connection_lifetime=0,
+        init=_learn_types,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=command_timeout_seconds,
         reset=_keep_as_it_is,
@@ -55,6 +59,12 @@ async def open_pool(
             "synchronous_commit": "on",
         },
     )
+
+
+async def _learn_types(connection: asyncpg.Connection) -> None:
+    """Let the driver ask now what it would ask before the first batch: what our types are."""
+    with suppress(asyncpg.PostgresError):  # there may be no schema yet
+        await connection.prepare(_QUERIES["count_in_ledger"])
 
 
 async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
@@ -110,6 +120,8 @@ class PostgresStore:
             StoreUnavailableError: Nothing is known to be committed; write the same again later.
         """
         batch = Batch(parcels, self._recent)
+        for _ in batch.build():
+            await asyncio.sleep(0)
         refused, self._refused = self._refused, Counter()
         try:
             with self._lane() as lane:

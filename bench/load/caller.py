@@ -49,7 +49,8 @@ class TcpCaller(TcpDevice):
         number = len(self.sent_at)
         if self.finished.done():
             return
-        if self.fleet.finished.done() or number == len(self.plan.frames):
+        is_over = self.fleet.finished.done() or number == len(self.plan.frames)
+        if number and is_over:
             self.finished.set_result(None)
             return
         self.sent_at.append(time.perf_counter())
