@@ -172,7 +172,7 @@ async def test_settling_lets_others_work(*, hurried: bool, at_once: int) -> None
 
 @pytest.mark.asyncio
 async def test_cancelled_while_it_settles_it_settles_the_rest() -> None:
-    """They are committed: to give them up would be untrue, and forgotten they would hang a drain."""
+    """They are committed: giving them up would be untrue, and forgotten they would hang a drain."""
     writer = writer_of(MemoryStore(), Clock(), hurried=True)
     settled = Settled()
     parcels = [of_device(1, number, on_settled=settled) for number in range(1, 301)]
