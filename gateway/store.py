@@ -31,11 +31,11 @@ _QUERIES = load_queries("store.sql")
 async def open_pool(
     dsn: str, *, size: int, command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
 ) -> asyncpg.Pool:
-    """A pool for the store and the other users of the database, connected once to try the DSN.
+    """A pool for the store and the other users of the database, with all its connections made.
 
     Args:
         dsn: Where the database is.
-        size: Most connections.
+        size: Connections.
         command_timeout_seconds: A statement that takes longer is taken for a dead link.
 
     Raises:
