@@ -93,6 +93,9 @@ def main(
     c           the gateway, 773 TCP devices that wait for every ack
     d           the gateway, TCP, backlogs with many reports under way
     d-single    the gateway, TCP, single reports with many under way
+    emergency   (d-single), and emergencies meanwhile: how long each waits
+    emergency-backlog
+                (d), and emergencies meanwhile
     e           the gateway over MQTT, single reports
     e-backlog   the gateway over MQTT, backlogs
     sizes       bytes per report beside JSON and SMS (measures no time)

@@ -24,11 +24,13 @@ SESSION_BYTES: Final = 16_000
 def memory_bound_bytes(settings: Settings, sessions: int) -> int:
     """The bound.
 
-    Pending and being written: the limit, and one frame that was under way when it was reached.
+    Pending and being written: the limits of ordinary items and of emergencies, and for each one
+    frame that was under way when it was reached.
     A session that must not read on may hold what one read brought. The recently committed: one
     generation more than remembered, while the next is being filled.
     """
     pending = settings.batch.max_pending_items + MAX_BACKLOG_REPORTS
+    pending += settings.batch.max_items + 1
     return (
         pending * PENDING_ITEM_BYTES
         + DEFAULT_REMEMBERED_REPORTS * REMEMBERED_ITEM_BYTES

@@ -24,7 +24,7 @@ from bench.processes import (
     write_line,
 )
 from bench.profiler import profiled
-from bench.results import CEILING, RAW_CEILING, Measurement
+from bench.results import CEILING, RAW_CEILING, Measurement, Waits
 from bench.workload import Handset, total_of
 from bench.world import GATEWAY_USER, RunningGateway, World, check_stored, count_rows
 from gateway.copy_format import REPORT_COLUMNS
@@ -42,6 +42,15 @@ BACKLOGS_UNDER_WAY: Final = 8
 MQTT_UNDER_WAY: Final = 8
 """Single messages of one device under way over MQTT. With 773 devices that is well below what the
 broker lets the gateway hold unacknowledged, so that the broker delivers nothing twice."""
+
+BACKLOG_TO_TAKE: Final = 100_000
+"""Ordinary reports that are brought while emergencies come."""
+
+CALLERS: Final = 16
+"""Devices that send emergencies meanwhile."""
+
+EMERGENCIES_EACH: Final = 2_000
+"""Prepared for each of them: more than fit into the time that the ordinary reports take."""
 
 SCRIPT_WITHIN_SECONDS: Final = 600.0
 """Most that the script may take: ten times what it needs for its portion."""
@@ -62,6 +71,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     window_reports: int
     portion: int
     """Sends one in so many of all reports: a slow part needs fewer for the same precision."""
+    at_most: int | None = None
+    """Sends no more reports than this."""
+    callers: int = 0
+    """So many more devices send emergencies one at a time."""
 
 
 CEILING_TITLE: Final = "COPY of the rows by one connection (asyncpg): the ceiling"
@@ -93,6 +106,26 @@ PARTS: Final = (
         form="single",
         window_reports=WINDOW_REPORTS,
         portion=1,
+    ),
+    Part(
+        name="emergency",
+        title=f"as (d-single), and emergencies one at a time from {CALLERS} more devices",
+        transport="tcp",
+        form="single",
+        window_reports=WINDOW_REPORTS,
+        portion=1,
+        at_most=BACKLOG_TO_TAKE,
+        callers=CALLERS,
+    ),
+    Part(
+        name="emergency-backlog",
+        title=f"as (d), and emergencies one at a time from {CALLERS} more devices",
+        transport="tcp",
+        form="backlog",
+        window_reports=BACKLOG_REPORTS * BACKLOGS_UNDER_WAY,
+        portion=1,
+        at_most=BACKLOG_TO_TAKE,
+        callers=CALLERS,
     ),
     Part(
         name="b",
@@ -133,6 +166,7 @@ class Bench:
         profile_directory: Path | None = None,
     ) -> None:
         self.fleet = fleet
+        self.callers = workload.make_callers(fleet, CALLERS, EMERGENCIES_EACH)
         self._world = world
         self._edition = edition
         self._profile_directory = profile_directory
@@ -214,7 +248,8 @@ class Bench:
                     cpu = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
                     _, rss_peak = memory_bytes(gateway.pid)
                     figures = _checked_figures(gateway, result)
-            check_stored(dsn, fleet, result.reports)
+            called = zip(self.callers, result.calls, strict=False)
+            check_stored(dsn, [*fleet, *(_first(*call) for call in called)], result.stored)
         measured = _measurement(part, result, cpu, seconds=result.seconds)
         return msgspec.structs.replace(
             measured,
@@ -225,13 +260,14 @@ class Bench:
             rss_peak_bytes=rss_peak,
             bytes_up_per_report=result.bytes_up / result.reports,
             bytes_down_per_report=result.bytes_down / result.reports,
+            waits=_waits(result),
         )
 
     # Preparing.
 
     def prepare(self, parts: Sequence[Part]) -> None:
         """Encode everything and write it down, a file for each part."""
-        self._world.make_template(self.fleet)
+        self._world.make_template([*self.fleet, *self.callers])
         for part in parts:
             fleet = self._fleet_of(part)
             pack = workload.tcp_plan if part.transport == "tcp" else workload.mqtt_plan
@@ -240,6 +276,10 @@ class Bench:
                 settled_by="broker" if part.form == "json" else "gateway",
                 window_reports=part.window_reports,
                 devices=[pack(handset, self._bodies(part, handset)) for handset in fleet],
+                callers=[
+                    pack(handset, workload.singles(handset.reports, self._edition))
+                    for handset in self.callers[: part.callers]
+                ],
             )
             self._plan_file(part).write_bytes(msgspec.msgpack.encode(plan))
 
@@ -252,7 +292,9 @@ class Bench:
 
     def _fleet_of(self, part: Part) -> Sequence[Handset]:
         total = total_of(self.fleet)
-        return workload.share(self.fleet, max(total // part.portion, 1))
+        wanted = min(total // part.portion, part.at_most or total)
+        fleet = workload.share(self.fleet, max(wanted, 1))
+        return workload.without_emergencies(fleet) if part.callers else fleet
 
     def _plan_file(self, part: Part) -> Path:
         return self._world.directory / f"load-{part.name}.msgpack"
@@ -306,12 +348,26 @@ async def _copy_all(
 def _checked_figures(gateway: RunningGateway, result: LoadResult) -> dict[str, float]:
     """The gateway's own figures, which must say the same as the generator's."""
     figures = gateway.figures()
-    if figures["stored"] != result.reports:
-        raise BenchError(f"{result.reports} acked, the gateway says {figures['stored']:g} stored")
+    if figures["stored"] != result.stored:
+        raise BenchError(f"{result.stored} acked, the gateway says {figures['stored']:g} stored")
     for name in ("quarantined", "refused", "given_up", "replies_dropped"):
         if figures.get(name):
             raise BenchError(f"the gateway counts {figures[name]:g} {name}")
     return figures
+
+
+def _first(handset: Handset, reports: int) -> Handset:
+    return msgspec.structs.replace(handset, reports=handset.reports[:reports])
+
+
+def _waits(result: LoadResult) -> Waits | None:
+    if not result.calls:
+        return None
+    return Waits(
+        ordinary_ms=result.ordinary_ms,
+        emergency_ms=result.emergency_ms,
+        receipt_ms=result.receipt_ms,
+    )
 
 
 def _measurement(

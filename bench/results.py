@@ -1,11 +1,23 @@
 """What was measured, and what follows from it. Pure."""
 
 from collections.abc import Sequence
+from math import ceil
 from statistics import mean, median
 
 import msgspec
 
 from bench.sizes import SizeTable
+
+
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long reports waited in one run, in milliseconds."""
+
+    ordinary_ms: list[float]
+    """From the handset's socket to the ack, thinned evenly."""
+    emergency_ms: list[float]
+    """The same of each emergency that was sent meanwhile."""
+    receipt_ms: list[float]
+    """To the receipt by a subscriber; empty when none listened."""
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +39,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     rss_peak_bytes: int | None = None
     bytes_up_per_report: float | None = None
     bytes_down_per_report: float | None = None
+    waits: Waits | None = None
+    """Where emergencies were sent beside the others."""
 
     @property
     def rate(self) -> float:
@@ -75,6 +89,24 @@ class Summary(msgspec.Struct, frozen=True):
     rss_peak_bytes: int | None
 
 
+class Quantiles(msgspec.Struct, frozen=True):
+    """Of the waits of all rounds of a part, in milliseconds."""
+
+    samples: int
+    median: float
+    p99: float
+    highest: float
+
+
+class EmergencySummary(msgspec.Struct, frozen=True):
+    """Emergencies beside the ordinary reports of the same runs."""
+
+    part: str
+    ordinary: Quantiles
+    emergency: Quantiles
+    receipt: Quantiles | None
+
+
 CEILING = "a"
 RAW_CEILING = "a-raw"
 SCRIPT = "b"
@@ -98,6 +130,30 @@ def ratios(measurements: Sequence[Measurement], part: str, base: str) -> Ratio |
             if before or after:
                 found.append(measurement.rate / mean(before + after))
     return Ratio(median(found), min(found), max(found)) if found else None
+
+
+def summarize_emergencies(measurements: Sequence[Measurement]) -> list[EmergencySummary]:
+    """Of the parts that have some, by name; waits of all rounds together."""
+    by_part: dict[str, list[Waits]] = {}
+    for measurement in measurements:
+        if measurement.waits is not None:
+            by_part.setdefault(measurement.part, []).append(measurement.waits)
+    return [
+        EmergencySummary(
+            part,
+            quantiles([ms for one in waits for ms in one.ordinary_ms]),
+            quantiles([ms for one in waits for ms in one.emergency_ms]),
+            quantiles(receipts) if (receipts := [t for w in waits for t in w.receipt_ms]) else None,
+        )
+        for part, waits in sorted(by_part.items())
+    ]
+
+
+def quantiles(values: Sequence[float]) -> Quantiles:
+    """By nearest rank: each is a value that was measured."""
+    ordered = sorted(values)
+    median_ms, p99_ms = (ordered[ceil(share * len(ordered)) - 1] for share in (0.5, 0.99))
+    return Quantiles(len(ordered), median_ms, p99_ms, ordered[-1])
 
 
 def _summary(part: str, measurements: Sequence[Measurement]) -> Summary:

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bench.results import Ratio, Results, Summary, summarize
+from bench.results import (
+    EmergencySummary,
+    Quantiles,
+    Ratio,
+    Results,
+    Summary,
+    summarize,
+    summarize_emergencies,
+)
 from bench.sizes import SizeTable, Spread
 
 MEBIBYTE: Final = 1_048_576
@@ -18,6 +26,8 @@ def render(results: Results) -> str:
     if results.measurements:
         summaries = summarize(results.measurements)
         sections += [_speed(results, summaries), _costs(summaries), _memory(results, summaries)]
+        if emergencies := summarize_emergencies(results.measurements):
+            sections.append(_emergencies(emergencies))
     sections += map(_sizes, results.sizes)
     machine = "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
     settings = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
@@ -88,6 +98,35 @@ def _memory(results: Results, summaries: Sequence[Summary]) -> str:
     if not rows:
         return "No gateway was measured."
     return table(("part", "gateway's peak RSS, MiB", "above its start", "bound of that"), rows)
+
+
+def _emergencies(summaries: Sequence[EmergencySummary]) -> str:
+    head = (
+        "part",
+        "ms from the handset's send",
+        "samples",
+        "median",
+        "p99",
+        "longest",
+        "p99 of ordinary's",
+    )
+    rows = []
+    for summary in summaries:
+        usual = summary.ordinary.p99
+        waits = (
+            ("to the ack of an ordinary report (evenly thinned)", summary.ordinary),
+            ("to the ack of an emergency", summary.emergency),
+            ("of an emergency to its receipt by a subscriber", summary.receipt),
+        )
+        rows += [(f"({summary.part})", what, *_quantiles(found, usual)) for what, found in waits]
+    return table(head, rows)
+
+
+def _quantiles(found: Quantiles | None, usual_ms: float) -> list[str]:
+    if found is None:
+        return [DASH] * 5
+    waits = (found.median, found.p99, found.highest)
+    return [f"{found.samples:,}", *(f"{ms:.1f}" for ms in waits), f"{found.p99 / usual_ms:.3f}"]
 
 
 def _sizes(sizes: SizeTable) -> str:

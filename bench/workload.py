@@ -67,6 +67,44 @@ def make_fleet(total: int, seed: int) -> list[Handset]:
     return [handset for handset in fleet if handset.reports]
 
 
+def make_callers(fleet: Sequence[Handset], count: int, reports: int) -> list[Handset]:
+    """More devices, each with so many of the fleet's reports as emergencies of its own."""
+    rows = [row for handset in fleet for row in handset.reports]
+    first = max(handset.device_id for handset in fleet) + 1
+    return [
+        Handset(
+            device_id,
+            fleet[0].installation,
+            fleet[0].secret,
+            [
+                msgspec.structs.replace(
+                    rows[(place * reports + number) % len(rows)],
+                    sequence=number + 1,
+                    urgency=Urgency.EMERGENCY,
+                )
+                for number in range(reports)
+            ],
+        )
+        for place, device_id in enumerate(range(first, first + count))
+    ]
+
+
+def without_emergencies(fleet: Sequence[Handset]) -> list[Handset]:
+    """The same reports, none of them urgent."""
+    return [
+        msgspec.structs.replace(
+            handset,
+            reports=[
+                msgspec.structs.replace(report, urgency=Urgency.ORDINARY)
+                if report.urgency == Urgency.EMERGENCY
+                else report
+                for report in handset.reports
+            ],
+        )
+        for handset in fleet
+    ]
+
+
 def share(fleet: Sequence[Handset], total: int) -> list[Handset]:
     """The first reports of each device, so many that the sum is `total` or all there are."""
     sizes = [len(handset.reports) for handset in fleet]

@@ -162,6 +162,7 @@ def _watch_queues(gateway: Gateway) -> None:
     observe.watch_queue("admission_greetings", gateway.admission.statistics)
     if tcp is not None:
         observe.watch_queue("tcp_connections", tcp.statistics)
+        observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))
     if mqtt is not None:
         observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0])
         observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1])

@@ -1,18 +1,21 @@
-"""Gathers parcels into transactions: bounded, flushed by size or age, an emergency at once."""
+"""Hands parcels to the writers and bounds what they hold.
+
+Each ordinary writer has its own devices, so that what one device sends is committed in the order in
+which it came. Emergencies have a writer to themselves, which is idle otherwise: they wait neither
+for a batch to fill nor for one to be written.
+"""
 
 import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from gateway import observe
-from gateway.parcel import ItemVerdict, Parcel
-from gateway.retry import back_off
+from gateway.batch_writer import BatchWriter, Store
+from gateway.parcel import Parcel
 from gateway.settings import BatchSettings
-from gateway.store_errors import StoreUnavailableError
 
 RESUMED_AT_ONCE: Final = 16
 """Sources told at a time that there is space. Told all at once, a thousand would read before the
@@ -20,14 +23,6 @@ first parcel counts, and overshoot the bound by all their reads."""
 
 RESUME_INTERVAL_SECONDS: Final = 0.001
 """Until the next few are told: a turn of the event loop under load, so the first have read."""
-
-
-class Store(Protocol):
-    """What commits parcels."""
-
-    async def write(self, parcels: Sequence[Parcel]) -> list[list[ItemVerdict]]:
-        """Commit all; a list of verdicts for each parcel. Raises `StoreUnavailableError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +35,6 @@ class BatcherStatistics:
     waiting_for_space: int
 
 
-def flush_due(
-    pending_items: int, oldest_age_seconds: float, *, urgent: bool, settings: BatchSettings
-) -> bool:
-    """Whether an idle writer should write what is pending now."""
-    return pending_items > 0 and (
-        urgent
-        or pending_items >= settings.max_items
-        or oldest_age_seconds >= settings.linger_seconds
-    )
-
-
 class Batcher:
     """Between the sources and the store. Used from one event loop."""
 
@@ -61,37 +45,55 @@ class Batcher:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
-        self._settings = settings or BatchSettings()
-        self._monotonic = monotonic
-        self._urgent: deque[tuple[float, Parcel]] = deque()
-        self._ordinary: deque[tuple[float, Parcel]] = deque()
-        self._pending_items = 0
-        self._in_flight_items = 0
+        settings = settings or BatchSettings()
+        self.is_full = False
+        """Whether a source must stop reading until `when_space` tells it."""
+        self.is_full_of_emergencies = False
+        """The same for emergencies. A batch of them may wait on top of all others."""
+        self._max_items = settings.max_pending_items
+        self._max_urgent_items = settings.max_items
+        self._items = 0
+        self._urgent_items = 0
         self._waiting: deque[Callable[[], None]] = deque()
         self._resume_is_due = False
-        self._wake = asyncio.Event()
         self._settled = asyncio.Event()
-        self._draining = False
-        self._writers: list[asyncio.Task[None]] = []
+
+        def writer(*, urgent: bool) -> BatchWriter:
+            released = self._urgent_released if urgent else self._released
+            return BatchWriter(
+                store,
+                settings,
+                urgent=urgent,
+                monotonic=monotonic,
+                released=released,
+                is_hurried=self.is_hurried,
+            )
+
+        self._express = writer(urgent=True)
+        self._writers = [writer(urgent=False) for _ in range(settings.writers)]
+        self._all = (self._express, *self._writers)
+        self._tasks: list[asyncio.Task[None]] = []
 
     # For the sources.
 
     def offer(self, parcel: Parcel) -> None:
         """Take a parcel; `parcel.on_settled` is called once, always. Never blocks and never
-        refuses: a source must look at `is_full` before it reads on.
+        refuses: a source must look at `is_full` before it reads on, and may go on for an emergency
+        while not `is_full_of_emergencies`.
         """
-        queue = self._urgent if parcel.urgent else self._ordinary
-        queue.append((self._monotonic(), parcel))
-        was_empty = not self._pending_items
-        self._pending_items += parcel.load
-        if was_empty or queue is self._urgent or self._pending_items >= self._settings.max_items:
-            self._wake.set()
+        load = parcel.load
+        if parcel.urgent:
+            self._urgent_items += load
+            self.is_full_of_emergencies = self._urgent_items > self._max_urgent_items
+            self._express.offer(parcel, load)
+        else:
+            self._items += load
+            self.is_full = self._items > self._max_items
+            self._writers[parcel.device_id % len(self._writers)].offer(parcel, load)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether sources must stop reading until `when_space` tells them."""
-        return self._pending_items + self._in_flight_items > self._settings.max_pending_items
+    def is_hurried(self) -> bool:
+        """Whether an emergency is under way."""
+        return self._urgent_items > 0
 
     def when_space(self, callback: Callable[[], None]) -> None:
         """Call once when there is space again: first come, first served, a few at a time.
@@ -107,16 +109,13 @@ class Batcher:
         """Write until drained. Cancelled, it gives up what is not committed."""
         try:
             async with asyncio.TaskGroup() as group:
-                self._writers = [
-                    group.create_task(self._work(), name=f"batch writer {number}")
-                    for number in range(self._settings.writers)
+                self._tasks = [
+                    group.create_task(writer.run(), name=f"batch writer {number}")
+                    for number, writer in enumerate(self._all)
                 ]
         finally:
-            self._fail(parcel for _, parcel in (*self._urgent, *self._ordinary))
-            self._urgent.clear()
-            self._ordinary.clear()
-            self._pending_items = 0
-            self._settled.set()
+            for writer in self._all:
+                writer.give_up_pending()
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Write everything, then let `run` end.
@@ -125,14 +124,14 @@ class Batcher:
             Whether all was committed. If not, the rest got the verdict FAILED and no ack: the
             devices keep it.
         """
-        self._draining = True
-        self._wake.set()
+        for writer in self._all:
+            writer.finish()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._until_settled()
                 return True
-        for writer in self._writers:
-            writer.cancel()
+        for task in self._tasks:
+            task.cancel()
         return False
 
     def is_writing(self) -> bool:
@@ -142,119 +141,30 @@ class Batcher:
     def statistics(self) -> BatcherStatistics:
         """How much waits, and for how long."""
         return BatcherStatistics(
-            pending_items=self._pending_items,
-            in_flight_items=self._in_flight_items,
-            oldest_age_seconds=self._oldest_age_seconds(),
+            pending_items=sum(writer.pending_items for writer in self._all),
+            in_flight_items=sum(writer.in_flight_items for writer in self._all),
+            oldest_age_seconds=max(writer.oldest_age_seconds for writer in self._all),
             waiting_for_space=len(self._waiting),
         )
 
-    # The writers.
+    # Space.
 
-    async def _work(self) -> None:
-        while True:
-            parcels = await self._next_batch()
-            if not parcels:
-                return
-            items = sum(parcel.load for parcel in parcels)
-            self._in_flight_items += items
-            try:
-                await self._write(parcels)
-            finally:
-                self._in_flight_items -= items
-                self._settled.set()
-                self._resume_soon()
+    def _released(self, items: int) -> None:
+        self._items -= items
+        self.is_full = self._items > self._max_items
+        self._settled.set()
+        self._resume_soon()
 
-    async def _next_batch(self) -> list[Parcel]:
-        """Wait until a flush is due and take it; empty when drained."""
-        settings = self._settings
-        while True:
-            age_seconds = self._oldest_age_seconds()
-            urgent = bool(self._urgent) or self._draining
-            if flush_due(self._pending_items, age_seconds, urgent=urgent, settings=settings):
-                return self._take()
-            if self._draining:
-                return []
-            self._wake.clear()
-            wait_seconds = settings.linger_seconds - age_seconds if self._pending_items else None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_seconds):
-                    await self._wake.wait()
-
-    def _take(self) -> list[Parcel]:
-        """The emergencies, then the oldest, up to a batch."""
-        parcels: list[Parcel] = []
-        items = 0
-        for queue in (self._urgent, self._ordinary):
-            while queue and (not parcels or items < self._settings.max_items):
-                parcel = queue.popleft()[1]
-                parcels.append(parcel)
-                items += parcel.load
-        self._pending_items -= items
-        return parcels
-
-    async def _write(self, parcels: list[Parcel]) -> None:
-        """Commit and settle; tries for ever while the database is away. Cancelled, it gives up."""
-        try:
-            verdicts = await self._commit(parcels)
-        except asyncio.CancelledError:
-            self._fail(parcels)
-            raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours must cost the fewest parcels
-            observe.batch_failed(error, len(parcels))
-            await self._write_singly(parcels)
-        else:
-            self._settle(parcels, verdicts)
-
-    async def _commit(self, parcels: list[Parcel]) -> list[list[ItemVerdict]]:
-        for delay_seconds in back_off():
-            started = self._monotonic()
-            try:
-                verdicts = await self._store.write(parcels)
-            except StoreUnavailableError as error:
-                observe.batch_retried(error, len(parcels), delay_seconds)
-                await asyncio.sleep(delay_seconds)
-            else:
-                observe.batch_written(parcels, verdicts, self._monotonic() - started)
-                return verdicts
-        raise AssertionError("back_off never ends")
-
-    async def _write_singly(self, parcels: list[Parcel]) -> None:
-        """After an error that will not pass: only the parcel that causes it is given up."""
-        if len(parcels) == 1:
-            self._fail(parcels)
-            return
-        left = deque(parcels)
-        try:
-            while left:
-                await self._write([left.popleft()])
-        finally:
-            self._fail(left)  # none, unless cancelled
-
-    def _fail(self, parcels: Iterable[Parcel]) -> None:
-        given_up = list(parcels)
-        if not given_up:
-            return
-        verdicts = [parcel.failed() for parcel in given_up]
-        observe.parcels_given_up(given_up)
-        self._settle(given_up, verdicts)
-
-    def _settle(self, parcels: Sequence[Parcel], verdicts: Sequence[list[ItemVerdict]]) -> None:
-        for parcel, items in zip(parcels, verdicts, strict=True):
-            try:
-                parcel.on_settled(parcel, items)
-            except Exception as error:  # noqa: BLE001 - one session's bug must not cost others' acks
-                observe.callback_failed(error)
-
-    # Waiting.
+    def _urgent_released(self, items: int) -> None:
+        self._urgent_items -= items
+        self.is_full_of_emergencies = self._urgent_items > self._max_urgent_items
+        self._settled.set()
+        self._resume_soon()
 
     async def _until_settled(self) -> None:
-        while self._pending_items or self._in_flight_items:
+        while self._items or self._urgent_items:
             self._settled.clear()
             await self._settled.wait()
-
-    def _oldest_age_seconds(self) -> float:
-        heads = [queue[0][0] for queue in (self._urgent, self._ordinary) if queue]
-        return self._monotonic() - min(heads) if heads else 0.0
 
     def _resume_soon(self) -> None:
         if self._waiting and not self._resume_is_due and not self._is_above_low_water():
@@ -272,5 +182,5 @@ class Batcher:
             self._resume_soon()
 
     def _is_above_low_water(self) -> bool:
-        """Sources go on at half of the bound, so that they do not stop and go in turn."""
-        return 2 * (self._pending_items + self._in_flight_items) > self._settings.max_pending_items
+        """Sources go on at half of the bounds, so that they do not stop and go in turn."""
+        return 2 * self._items > self._max_items or 2 * self._urgent_items > self._max_urgent_items

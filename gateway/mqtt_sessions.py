@@ -15,6 +15,7 @@ from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode, Resend
 from gateway.protocol.messages import BadFrame, Hello, Message, Refusal, encode
 from gateway.protocol.proof import Greeting
+from gateway.protocol.wire_report import is_urgent
 from gateway.session import Session, Station, item_count
 
 MAX_SESSIONS: Final = 50_000
@@ -24,6 +25,9 @@ speaks. Some 50 MB."""
 MAX_REPLIES: Final = 20_000
 """Replies that wait for the broker's socket. One that finds no room is dropped: its device sends
 again."""
+
+HANDLED_AT_ONCE: Final = 64
+"""Messages taken out of the inbox before others may use the event loop: two milliseconds or so."""
 
 Key = tuple[int, int]
 """Device and installation."""
@@ -70,12 +74,18 @@ class MqttSessions:
         self._inbox: deque[Received] = deque()
         self._open: OrderedDict[Key, tuple[Session, float]] = OrderedDict()
         self._applying: dict[Key, deque[Received]] = {}
-        self._waits_for_space = False
+        self._waits = False
+        """Whether `_go_on` will be called: there is no room, or it is others' turn."""
 
     def receive(self, received: Received) -> None:
-        """Take a message; its turn comes when the batcher has room."""
-        self._inbox.append(received)
-        self._pump()
+        """Take a message; its turn comes when the batcher has room. An emergency has its turn at
+        once.
+        """
+        if self._jumps(received):
+            self._handle(received)
+        else:
+            self._inbox.append(received)
+            self._pump()
 
     def forget_waiting(self) -> None:
         """Drop what has not had its turn: the broker delivers it again. Kept, it would come on top
@@ -85,17 +95,25 @@ class MqttSessions:
         for waiting in self._applying.values():
             waiting.clear()
 
+    def _jumps(self, received: Received) -> bool:
+        return is_urgent(received.event) and not self._batcher.is_full_of_emergencies
+
     def _pump(self) -> None:
-        while self._inbox:
-            if self._batcher.is_full:
-                if not self._waits_for_space:
-                    self._waits_for_space = True
-                    self._batcher.when_space(self._space)
+        if self._waits:
+            return
+        for _ in range(HANDLED_AT_ONCE):
+            if not self._inbox:
+                return
+            if self._batcher.is_full or self._batcher.is_full_of_emergencies:
+                self._waits = True
+                self._batcher.when_space(self._go_on)
                 return
             self._handle(self._inbox.popleft())
+        self._waits = True
+        self._station.call_soon(self._go_on)
 
-    def _space(self) -> None:
-        self._waits_for_space = False
+    def _go_on(self) -> None:
+        self._waits = False
         self._pump()
 
     def _handle(self, received: Received) -> None:
@@ -168,8 +186,14 @@ class MqttSessions:
             received.settled()
         else:
             self._hand_over(session, received)
+        ordinary: list[Received] = []
+        for later in waiting:
+            if self._jumps(later):
+                self._handle(later)
+            else:
+                ordinary.append(later)
         # Before all that came later, and only as far as the batcher has room.
-        self._inbox.extendleft(reversed(waiting))
+        self._inbox.extendleft(reversed(ordinary))
         self._pump()
 
     def _admit(self, key: Key, admitted: Admitted) -> Session:

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.handlers.outcome import Rejected
 from gateway.protocol.errors import RefusalCode
-from gateway.protocol.report import Report, Track, Urgency
+from gateway.protocol.report import Report, Track
 
 
 @unique
@@ -38,8 +38,6 @@ class Verdict(IntEnum):
     __hash__ = int.__hash__  # as for `Transport`
 
 
-_EMERGENCY: Final = int(Urgency.EMERGENCY)
-
 POINTS_PER_LOAD: Final = 32
 """Points of a track that weigh on memory like one more item: some 6 KB."""
 
@@ -66,6 +64,8 @@ class Parcel:
     reports: list[Report] = field(default_factory=list)
     tracks: list[Track] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    urgent: bool = False
+    """Whether it is an emergency, which never waits behind ordinary reports."""
     on_settled: Callable[["Parcel", list[ItemVerdict]], None] = lambda _parcel, _verdicts: None
     """Called once on the event loop when the verdicts are known, in the order reports, tracks,
     rejected. It must not block."""
@@ -82,15 +82,6 @@ class Parcel:
         for track in self.tracks:  # mostly none
             load += len(track.points) // POINTS_PER_LOAD
         return load
-
-    @property
-    def urgent(self) -> bool:
-        """Whether it holds an emergency, which never waits for a batch to fill."""
-        # A loop, because it runs for every frame and a generator costs more than what it does.
-        for report in self.reports:  # noqa: SIM110
-            if report.urgency == _EMERGENCY:
-                return True
-        return False
 
     def failed(self) -> list[ItemVerdict]:
         """Verdicts for a parcel that was not stored."""

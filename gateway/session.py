@@ -24,6 +24,7 @@ from gateway.protocol.messages import (
     WireBacklog,
 )
 from gateway.protocol.tables import Tables
+from gateway.protocol.wire_report import is_urgent
 
 IN_TABLE: Final = frozenset({Verdict.STORED, Verdict.DUPLICATE})
 SETTLED: Final = IN_TABLE | {Verdict.QUARANTINED}
@@ -106,6 +107,7 @@ class Session:
             outcome.reports,
             outcome.tracks,
             outcome.rejected,
+            urgent=is_urgent(event),
         )
         received_at = station.monotonic()
         parcel.on_settled = lambda _parcel, verdicts: self._settled(

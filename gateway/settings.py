@@ -42,8 +42,9 @@ class DatabaseSettings(_Section, frozen=True, kw_only=True):
     """PostgreSQL."""
 
     dsn: str = "postgresql:///field_gateway"
-    max_connections: Annotated[int, Meta(ge=2)] = 6
-    """Two for the batch writers, the rest for greetings and operations."""
+    max_connections: Annotated[int, Meta(ge=3)] = 10
+    """All are made at the start and kept. Two for the batch writers and one for emergencies, the
+    rest for greetings and everything else."""
     command_timeout_seconds: PositiveSeconds = 30.0
     """A statement that takes longer is taken for a dead link, and its batch is tried again."""
 
@@ -97,13 +98,16 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
 
     max_items: Count = 4_000
     """Most in one transaction: beyond this a larger COPY gains nothing that was measured."""
-    max_pending_items: Count = 32_000
-    """Most that wait or are being written; then the gateway stops reading. Some 30 MB."""
+    max_pending_items: Count = 16_000
+    """Most that wait or are being written; then the gateway stops reading: two batches for each
+    writer, one under way and one next. More gains no rate that was measured and costs time: what
+    is read waits behind it. Emergencies may take up one batch on top. Some 15 MB."""
     linger_seconds: Annotated[float, Meta(ge=0)] = 0.005
     """How long an idle writer waits for company before it writes a small batch. Under load batches
     grow by themselves, while the writers are busy."""
     writers: Count = 2
-    """Transactions under way at once: one is encoded while the other commits."""
+    """Transactions of ordinary reports under way at once: one is encoded while the other commits.
+    Each has its own devices."""
 
 
 class RelaySettings(_Section, frozen=True, kw_only=True):
@@ -179,9 +183,10 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
     """What is wrong only in connection with other settings, or needs more than a type to say."""
     if not (settings.tcp.enabled or settings.mqtt.enabled):
         raise SettingsError("tcp.enabled and mqtt.enabled are both false: nothing to listen to")
-    if settings.database.max_connections <= settings.batch.writers:
+    if settings.database.max_connections <= settings.batch.writers + 1:
         raise SettingsError(
-            "database.max_connections must be more than batch.writers: greetings need one too"
+            "database.max_connections must be more than batch.writers and one:"
+            " emergencies have a writer of their own, and greetings need a connection too"
         )
     if not _DSN.fullmatch(settings.database.dsn):
         # The value is not told: it may hold a password.

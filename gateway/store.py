@@ -1,8 +1,9 @@
 """Writes parcels into PostgreSQL: one transaction a batch, one verdict an item."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from typing import Final
 
@@ -32,11 +33,11 @@ _QUERIES = load_queries("store.sql")
 async def open_pool(
     dsn: str, *, size: int, command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
 ) -> asyncpg.Pool:
-    """A pool for the store and the other users of the database, connected once to try the DSN.
+    """A pool for the store and the other users of the database, with all its connections made.
 
     Args:
         dsn: Where the database is.
-        size: Most connections.
+        size: Connections.
         command_timeout_seconds: A statement that takes longer is taken for a dead link.
 
     Raises:
@@ -45,8 +46,11 @@ async def open_pool(
     """
     return await asyncpg.create_pool(
         dsn,
-        min_size=1,
+        # All at once and kept: an emergency must not wait for a connection to be made.
+        min_size=size,
         max_size=size,
+        max_inactive_connection_lifetime=0,
+        init=_learn_types,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=command_timeout_seconds,
         reset=_keep_as_it_is,
@@ -57,6 +61,12 @@ async def open_pool(
             "synchronous_commit": "on",
         },
     )
+
+
+async def _learn_types(connection: asyncpg.Connection) -> None:
+    """Let the driver ask now what it would ask before the first batch: what our types are."""
+    with suppress(asyncpg.PostgresError):  # there may be no schema yet
+        await connection.prepare(_QUERIES["count_in_ledger"])
 
 
 async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
@@ -115,6 +125,8 @@ class PostgresStore:
             StoreUnavailableError: Nothing is known to be committed; write the same again later.
         """
         batch = Batch(parcels, self._recent)
+        for _ in batch.build():
+            await asyncio.sleep(0)
         refused, self._refused = self._refused, Counter()
         try:
             with self._lane() as lane:

@@ -13,6 +13,7 @@ from gateway.protocol.errors import GoodbyeReason
 from gateway.session import Station
 from gateway.settings import TcpSettings
 from gateway.tcp_session import TcpSession
+from gateway.turns import Turns
 
 READ_BYTES: Final = 65_536
 """Most bytes taken in one read: four of the largest frames."""
@@ -33,6 +34,7 @@ class TcpServer:
         self.batcher = batcher
         self.read_buffer = memoryview(bytearray(READ_BYTES))
         """Shared by all sessions: each takes its bytes out before the next one reads."""
+        self.turns = Turns(station.call_soon, batcher.is_hurried)
         self._open: set[TcpSession] = set()
         self._by_device: dict[int, TcpSession] = {}
         self._server: asyncio.Server | None = None

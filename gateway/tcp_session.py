@@ -1,8 +1,9 @@
 """One connection of a handset: moves bytes and time between a socket and the pure `Connection`.
 
-Reading stops, and so the handset's sending does, while the batcher is full, while a device has its
-window of unacked reports under way, while its greeting is looked up, and while it does not read
-what we send. So the memory of one session is bounded by one read and its window.
+Reading stops, and so the handset's sending does, while a frame waits for room or for its turn
+(`intake`), while a device has its window of unacked reports under way, while its greeting is looked
+up, and while it does not read what we send. So the memory of one session is bounded by one read and
+its window.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Concatenate, Final, ParamSpec, Protocol, cast
 from gateway import observe
 from gateway.admission import Admission, Admitted, Applicant
 from gateway.batcher import Batcher
+from gateway.intake import Intake
 from gateway.parcel import Transport
 from gateway.protocol import limits
 from gateway.protocol.connection import Connection, Timeouts
@@ -23,6 +25,7 @@ from gateway.protocol.proof import Greeting
 from gateway.protocol.state import Role, State
 from gateway.session import Session, Station
 from gateway.settings import TcpSettings
+from gateway.turns import Turns
 
 BUSY_RETRY_SECONDS: Final = 30
 """When a device that found no room may come back; it adds jitter of its own."""
@@ -44,6 +47,7 @@ class Server(Protocol):
     station: Station
     admission: Admission
     batcher: Batcher
+    turns: Turns
     read_buffer: memoryview
 
     def has_room(self) -> bool:
@@ -97,7 +101,7 @@ class TcpSession(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reading_is_paused = False
         self._writing_paused_at: float | None = None
-        self._waits_for_space = False
+        self._intake = Intake(server.batcher, server.turns, self._pump)
         self._stopped_reading = False
         self._has_given_up = False
         self._bad_frame: BadFrame | None = None
@@ -178,8 +182,10 @@ class TcpSession(asyncio.BufferedProtocol):
     @costs_only_its_session
     def _pump(self) -> None:
         """Take messages out of the connection as long as there is room for what they bring."""
-        connection = self._connection
+        connection, taken = self._connection, 0
         while not self._is_blocked():
+            if self._session is not None and not self._intake.may_take(connection, taken):
+                break
             event = connection.next_event()
             if event is None:
                 break
@@ -189,6 +195,7 @@ class TcpSession(asyncio.BufferedProtocol):
                 self._session.handle(event, connection.body, self._resume, self._given_up)
             elif isinstance(event, Hello):
                 self._apply(event)
+            taken += 1
         self._update_reading()
         self._flush()
 
@@ -200,24 +207,13 @@ class TcpSession(asyncio.BufferedProtocol):
         session = self._session
         if session is None:
             return self._connection.state is State.ADMITTING
-        if session.unsettled_items >= self._server.settings.window_reports:
-            return True
-        if self._server.batcher.is_full:
-            if not self._waits_for_space:
-                self._waits_for_space = True
-                self._server.batcher.when_space(self._space)
-            return True
-        return False
-
-    def _space(self) -> None:
-        self._waits_for_space = False
-        self._pump()
+        return session.unsettled_items >= self._server.settings.window_reports
 
     def _resume(self) -> None:
         """A frame was settled, so the window may have room again."""
         if self._has_given_up:
             self._end_when_settled()
-        elif self._reading_is_paused:
+        elif self._reading_is_paused and not self._intake.waits:
             self._server.station.call_soon(self._pump)
 
     def _given_up(self) -> None:
@@ -236,7 +232,7 @@ class TcpSession(asyncio.BufferedProtocol):
             )
 
     def _update_reading(self) -> None:
-        blocked = self._is_blocked()
+        blocked = self._intake.waits or self._is_blocked()
         if blocked == self._reading_is_paused or self._transport.is_closing():
             return
         self._reading_is_paused = blocked

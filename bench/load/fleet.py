@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from bench.load.plan import DevicePlan, LoadPlan, LoadResult
+from bench.load.waits import Stopwatch
 
 
 class LoadError(Exception):
@@ -22,6 +23,8 @@ class Fleet:
         self.finished: asyncio.Future[None] = loop.create_future()
         self._unfinished = len(plan.devices)
         self.bytes_down = 0
+        self.waits: list[tuple[float, int]] = []
+        """Of ordinary reports; only when there are emergencies to compare them with."""
 
     def device_finished(self) -> None:
         """All reports of one device are acked."""
@@ -49,6 +52,7 @@ class Device(asyncio.Protocol, ABC):
         self._next = 0
         self._through = 0
         self._rest = b""
+        self._stopwatch = Stopwatch() if fleet.plan.callers else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected: greet, if it is on us to begin."""
@@ -76,6 +80,8 @@ class Device(asyncio.Protocol, ABC):
             end += 1
         if end > begin:
             self._next = end
+            if self._stopwatch:
+                self._stopwatch.sent(ends[end - 1], time.perf_counter())
             frames = self._frames
             one = end - begin == 1
             self.transport.write(frames[begin] if one else b"".join(frames[begin:end]))
@@ -85,6 +91,8 @@ class Device(asyncio.Protocol, ABC):
         if through <= self._through:
             return
         self._through = through
+        if self._stopwatch:
+            self.fleet.waits += self._stopwatch.acked(through, time.perf_counter())
         if through >= self._total:
             self.fleet.device_finished()
         else:
@@ -118,9 +126,9 @@ async def run_fleet(fleet: Fleet, devices: Sequence[Device], go: Callable[[], No
         device.send_more()
     await fleet.finished
     return LoadResult(
-        reports=sum(device.plan.ends[-1] for device in devices),
+        reports=sum(plan.ends[-1] for plan in fleet.plan.devices),
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu,
-        bytes_up=sum(len(frame) for device in devices for frame in device.plan.frames),
+        bytes_up=sum(len(frame) for plan in fleet.plan.devices for frame in plan.frames),
         bytes_down=fleet.bytes_down,
     )

@@ -8,26 +8,30 @@ from typing import Final
 import msgspec
 
 from bench.load.fleet import Device
-from bench.load.packets import PUBLISH_QOS_1, packet, read_length
+from bench.load.packets import (
+    CONNACK,
+    CONNECT,
+    PUBACK,
+    PUBLISH,
+    PUBLISH_QOS_1,
+    SUBACK,
+    SUBSCRIBE,
+    packet,
+    string,
+    whole_packets,
+)
 from bench.load.tcp import ACK_TAG, NONCE
 from gateway.protocol.limits import PROTOCOL_VERSION
 from gateway.protocol.messages import Ack, Hello, Welcome, decode, encode
 from gateway.protocol.proof import mqtt_password
 from gateway.protocol.topics import down_topic, up_topic
 
-CONNECT: Final = 0x10
-CONNACK: Final = 0x20
-PUBLISH: Final = 0x30
-PUBACK: Final = 0x40
-SUBSCRIBE: Final = 0x82
-SUBACK: Final = 0x90
-
 KEEP_ALIVE_SECONDS: Final = 0
 """None: no run lasts so long, and a ping would be one more thing to keep time for."""
 
-DOWN_QOS: Final = 1
-"""Of the subscription to the device's own topic, as the protocol has it. The embedded broker keeps
-a consumer for each such subscription and asks all of them at each ack of the gateway."""
+DOWN_QOS: Final = 0
+"""Of the subscription to the device's own topic, as the protocol has it: a lost reply is made good
+by sending again, and a broker has less to remember."""
 
 SUBSCRIBE_ID: Final = 1
 HELLO_ID: Final = 65_535
@@ -50,21 +54,14 @@ class MqttDevice(Device):
         fields = (user, user, mqtt_password(plan.secret))
         head = b"\x00\x04MQTT\x04" + bytes((_USER_PASSWORD_PERSISTENT,))
         head += KEEP_ALIVE_SECONDS.to_bytes(2, "big")
-        self.transport.write(packet(CONNECT, head + b"".join(map(_string, fields))))
+        self.transport.write(packet(CONNECT, head + b"".join(map(string, fields))))
 
     def take(self, data: bytes) -> int:
         """A type, one to four bytes of length, a body."""
-        begin, size = 0, len(data)
-        while begin < size:
-            header = read_length(data, begin + 1)
-            if header is None:
-                break
-            body, length = header
-            if body + length > size:
-                break
-            self._take_packet(data[begin], data[body : body + length])
-            begin = body + length
-        return begin
+        end = 0
+        for first, body, end in whole_packets(data):  # noqa: B007 - the last end is returned
+            self._take_packet(first, body)
+        return end
 
     def _take_packet(self, first: int, body: bytes) -> None:
         kind = first & 0xF0
@@ -74,7 +71,7 @@ class MqttDevice(Device):
             self._publish(first, body)
         elif kind == CONNACK and not body[1]:
             topic = down_topic(self.plan.device_id, self.plan.installation)
-            wanted = SUBSCRIBE_ID.to_bytes(2, "big") + _string(topic) + bytes((DOWN_QOS,))
+            wanted = SUBSCRIBE_ID.to_bytes(2, "big") + string(topic) + bytes((DOWN_QOS,))
             self.transport.write(packet(SUBSCRIBE, wanted))
         elif kind == SUBACK and body[2] < _REFUSED_FROM:
             self._subscribed()
@@ -93,7 +90,7 @@ class MqttDevice(Device):
             return
         plan = self.plan
         hello = Hello(PROTOCOL_VERSION, plan.device_id, plan.installation, 0, NONCE, b"")
-        topic = _string(up_topic(plan.device_id, plan.installation))
+        topic = string(up_topic(plan.device_id, plan.installation))
         body = topic + HELLO_ID.to_bytes(2, "big") + encode(hello)
         self.transport.write(packet(PUBLISH_QOS_1, body))
 
@@ -112,9 +109,3 @@ class MqttDevice(Device):
                 self.ready.set_result(None)
         else:
             self.failed(f"the gateway sent {message}")
-
-
-def _string(text: str) -> bytes:
-    """MQTT 3.1.1, section 1.5.3."""
-    data = text.encode()
-    return len(data).to_bytes(2, "big") + data

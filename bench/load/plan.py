@@ -25,16 +25,39 @@ class LoadPlan(msgspec.Struct, frozen=True):
     window_reports: int
     """Most reports of one device under way. 1: each waits for the ack of the one before."""
     devices: list[DevicePlan]
+    callers: list[DevicePlan] = []
+    """Devices that meanwhile send emergencies, one frame at a time."""
+
+
+class Subscriber(msgspec.Struct, frozen=True):
+    """Where a generator also reads what the gateway publishes of emergencies."""
+
+    port: int
+    user: str
+    password: str
 
 
 class LoadResult(msgspec.Struct, frozen=True):
     """What the generator saw."""
 
     reports: int
-    """All of them, acked."""
+    """All of them, acked; emergencies of callers come on top."""
     seconds: float
     """From the first write to the last ack; greetings came before."""
     cpu_seconds: float
     """Of the generator in this time."""
     bytes_up: int
     bytes_down: int
+    calls: list[int] = []
+    """Emergencies of each caller, all acked."""
+    ordinary_ms: list[float] = []
+    """From the socket to the ack, ascending, thinned; only with callers."""
+    emergency_ms: list[float] = []
+    """The same of each emergency."""
+    receipt_ms: list[float] = []
+    """From an emergency's way to the socket to its receipt by the subscriber, if there is one."""
+
+    @property
+    def stored(self) -> int:
+        """All reports that must be stored in the end."""
+        return self.reports + sum(self.calls)

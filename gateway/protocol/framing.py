@@ -53,6 +53,21 @@ class FrameBuffer:
         Raises `RemoteProtocolError` (`BAD_FRAME`) for a length of zero, one over the limit or one
         that is not written in the fewest bytes; where the next frame begins is then unknown.
         """
+        place = self._find()
+        if place is None:
+            return None
+        begin, end = place
+        body = bytes(self._data[begin:end])
+        self._consume(end)
+        return body
+
+    def peek_body(self) -> bytes | None:
+        """The same without taking it."""
+        place = self._find()
+        return None if place is None else bytes(self._data[slice(*place)])
+
+    def _find(self) -> tuple[int, int] | None:
+        """Where the next whole body begins and ends."""
         data, start = self._data, self._start
         if start == len(data):
             return None
@@ -72,11 +87,7 @@ class FrameBuffer:
         elif not size:
             raise RemoteProtocolError(RefusalCode.BAD_FRAME, "a frame of no bytes")
         end = begin + size
-        if end > len(data):
-            return None
-        body = bytes(data[begin:end])
-        self._consume(end)
-        return body
+        return (begin, end) if end <= len(data) else None
 
     def take_all(self) -> bytes:
         """Take everything that waits, whole frames or not."""

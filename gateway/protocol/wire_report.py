@@ -15,8 +15,8 @@ from gateway.protocol.limits import (
     MAX_DESCRIPTION_CHARACTERS,
     MAX_SEQUENCE,
 )
-from gateway.protocol.messages import WireBacklog, WireReport, WireTrack
-from gateway.protocol.report import Report, Track, TrackPoint
+from gateway.protocol.messages import BadFrame, Message, WireBacklog, WireReport, WireTrack
+from gateway.protocol.report import Report, Track, TrackPoint, Urgency
 from gateway.protocol.tables import Edition
 from gateway.protocol.text import TextError, decode_text, decode_texts, encode_text, encode_texts
 
@@ -25,6 +25,15 @@ _URGENCY_SHIFT: Final = 1
 _TWO_BITS: Final = 0b11
 _SIMPLE_BIT: Final = 0b1000
 _PATROL_SHIFT: Final = 4
+_URGENCY_BITS: Final = _TWO_BITS << _URGENCY_SHIFT
+_EMERGENCY: Final = Urgency.EMERGENCY << _URGENCY_SHIFT
+
+
+def is_urgent(event: Message | BadFrame) -> bool:
+    """Whether it is an emergency, which devices send as a single report. It may prove unacceptable
+    yet. One in a backlog has the time that a backlog has.
+    """
+    return isinstance(event, WireReport) and event.traits & _URGENCY_BITS == _EMERGENCY
 
 
 def pack_report(report: Report, edition: Edition) -> WireReport:

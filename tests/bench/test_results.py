@@ -1,11 +1,21 @@
 """Medians and ratios."""
 
+from typing import Any
+
 import pytest
 
-from bench.results import Measurement, ratios, summarize
+from bench.results import (
+    Measurement,
+    Quantiles,
+    Waits,
+    quantiles,
+    ratios,
+    summarize,
+    summarize_emergencies,
+)
 
 
-def measured(part: str, rate: float, **more: int) -> Measurement:
+def measured(part: str, rate: float, **more: Any) -> Measurement:
     """A part that stored 1,000 reports at a rate."""
     cpu = {"gateway": 0.5, "postgres": 0.1}
     return Measurement(part=part, reports=1_000, seconds=1_000 / rate, cpu_seconds=cpu, **more)
@@ -46,3 +56,21 @@ def test_a_summary() -> None:
     assert found.cpu_ms_per_report == pytest.approx({"gateway": 0.5, "postgres": 0.1})
     assert (found.rss_growth_bytes, found.rss_peak_bytes) == (70, 170)
     assert found.to_ceiling is None
+
+
+def test_quantiles_are_values_that_were_measured() -> None:
+    """By nearest rank, for few and for many."""
+    assert quantiles([7.0]) == Quantiles(1, 7, 7, 7)
+    assert quantiles([float(n) for n in range(200, 0, -1)]) == Quantiles(200, 100, 198, 200)
+
+
+def test_emergencies_of_all_rounds_together() -> None:
+    """Only of parts that have some; receipts only where somebody listened."""
+    waits = Waits(ordinary_ms=[10.0], emergency_ms=[1.0, 2.0], receipt_ms=[])
+    heard = Waits(ordinary_ms=[20.0], emergency_ms=[3.0], receipt_ms=[5.0])
+    series = [measured("c", 1), measured("x", 1, waits=waits), measured("x", 1, waits=waits)]
+    (alone,) = summarize_emergencies(series)
+    assert (alone.part, alone.ordinary, alone.receipt) == ("x", Quantiles(2, 10, 10, 10), None)
+    assert alone.emergency == Quantiles(4, 1, 2, 2)
+    both = summarize_emergencies([*series, measured("x", 1, waits=heard)])
+    assert both[0].receipt == Quantiles(1, 5, 5, 5)

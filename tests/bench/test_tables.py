@@ -1,6 +1,6 @@
 """The tables."""
 
-from bench.results import Measurement, Results
+from bench.results import Measurement, Results, Waits
 from bench.tables import render, table
 
 
@@ -25,3 +25,23 @@ def test_what_was_not_measured_is_a_dash() -> None:
     assert "| (c) | the gateway | 1,000 | **10,000** | 10,000 to 10,000 |" + " – |" * 5 in lines
     assert "| (c) | 0.050 | – | – | – | – | 0.050 | 0.5 |" in lines
     assert "No gateway was measured." in lines
+
+
+def test_emergencies_stand_beside_the_ordinary() -> None:
+    """With the ratio that the aim is about."""
+    waits = Waits(ordinary_ms=[100.0, 200.0], emergency_ms=[5.0, 10.0], receipt_ms=[])
+    measurement = Measurement(
+        part="emergency", reports=2, seconds=1, cpu_seconds={"gateway": 0.05}, waits=waits
+    )
+    results = Results(
+        machine={},
+        settings={},
+        memory_bound_bytes=1,
+        titles={"emergency": "both"},
+        measurements=[measurement],
+        sizes=[],
+    )
+    lines = render(results).splitlines()
+    row = "| (emergency) | to the ack of an emergency | 2 | 5.0 | 10.0 | 10.0 | 0.050 |"
+    assert row in lines
+    assert sum(line.endswith("| – | – | – | – | – |") for line in lines) == 2

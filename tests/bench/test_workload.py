@@ -6,6 +6,7 @@ from bench.workload import (
     copy_bytes,
     copy_records,
     jsons,
+    make_callers,
     make_fleet,
     mqtt_plan,
     publish_packet,
@@ -19,6 +20,7 @@ from gateway.handlers.context import Context
 from gateway.handlers.report import handle
 from gateway.protocol.framing import FrameBuffer
 from gateway.protocol.messages import WireReport, decode
+from gateway.protocol.report import Urgency
 from gateway.reference import load_tables
 from tests.helpers.builders import NOW
 
@@ -32,6 +34,16 @@ def test_rows_are_dealt_out_evenly() -> None:
     assert total_of(FLEET) == 2_000
     assert {len(handset.reports) for handset in FLEET} == {2, 3}
     assert all([r.sequence for r in h.reports] == list(range(1, len(h.reports) + 1)) for h in FLEET)
+
+
+def test_callers_are_others_with_emergencies_only() -> None:
+    """None is a device of the fleet; each has its own numbers from 1, more than there are rows."""
+    callers = make_callers(FLEET[:2], 3, 10)
+    assert {caller.device_id for caller in callers}.isdisjoint(h.device_id for h in FLEET[:2])
+    assert len({caller.device_id for caller in callers}) == 3
+    reports = [report for caller in callers for report in caller.reports]
+    assert [report.sequence for report in reports] == [*range(1, 11)] * 3
+    assert {report.urgency for report in reports} == {Urgency.EMERGENCY}
 
 
 def test_the_same_seed_gives_the_same_fleet() -> None:

@@ -1,77 +1,19 @@
-"""The batcher: when it flushes, what it does while the database is away, and how it ends."""
+"""The batcher: who writes what, how much it holds, and how it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 
-from gateway.batcher import RESUMED_AT_ONCE, Batcher, flush_due
+from gateway.batcher import RESUMED_AT_ONCE, Batcher
 from gateway.parcel import ItemVerdict, Parcel, Verdict
-from gateway.protocol.report import Urgency
 from gateway.settings import BatchSettings
+from tests.helpers.batching import Settled, emergency, of_device, running
 from tests.helpers.builders import build_report, build_reports
 from tests.helpers.memory_store import MemoryStore
-from tests.helpers.store_contract import parcel_of
+from tests.helpers.store_contract import INSTALLATION, key_of, parcel_of
 
-AT_ONCE = BatchSettings(linger_seconds=0)
 NEVER_BY_AGE = BatchSettings(linger_seconds=3_600)
-
-
-class Settled:
-    """Collects verdicts and lets a test wait for a number of them."""
-
-    def __init__(self) -> None:
-        self.verdicts: list[list[ItemVerdict]] = []
-        self._changed = asyncio.Event()
-
-    def __call__(self, _parcel: Parcel, verdicts: list[ItemVerdict]) -> None:
-        """As `Parcel.on_settled`."""
-        self.verdicts.append(verdicts)
-        self._changed.set()
-
-    async def wait(self, parcels: int) -> list[Verdict]:
-        """Wait until so many parcels are settled; the verdicts of all their items."""
-        while len(self.verdicts) < parcels:
-            self._changed.clear()
-            await self._changed.wait()
-        return [item.verdict for verdicts in self.verdicts for item in verdicts]
-
-
-@asynccontextmanager
-async def running(store: MemoryStore, settings: BatchSettings = AT_ONCE) -> AsyncIterator[Batcher]:
-    """A batcher at work, drained at the end."""
-    batcher = Batcher(store, settings)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(batcher.run())
-        yield batcher
-        await batcher.drain(10)
-
-
-def emergency(sequence: int) -> Parcel:
-    """A parcel with one emergency."""
-    return parcel_of(build_report(sequence=sequence, urgency=Urgency.EMERGENCY))
-
-
-@pytest.mark.parametrize(
-    "pending_items,age_seconds,urgent,is_due",
-    [
-        (0, 0.0, False, False),
-        (0, 9.0, True, False),
-        (1, 0.0, False, False),
-        (1, 0.004, False, False),
-        (1, 0.005, False, True),
-        (1, 0.0, True, True),
-        (99, 0.0, False, False),
-        (100, 0.0, False, True),
-        (101, 0.0, False, True),
-    ],
-)
-def test_flush_due(pending_items: int, age_seconds: float, *, urgent: bool, is_due: bool) -> None:
-    """A flush is due by size, by age or for an emergency, and never for nothing."""
-    settings = BatchSettings(max_items=100, linger_seconds=0.005)
-    assert flush_due(pending_items, age_seconds, urgent=urgent, settings=settings) is is_due
 
 
 @pytest.mark.asyncio
@@ -85,92 +27,6 @@ async def test_callback_after_the_commit() -> None:
             await asyncio.sleep(0)
         assert settled.verdicts == []
         store.go_on.set()
-        assert await settled.wait(1) == [Verdict.STORED]
-
-
-@pytest.mark.asyncio
-async def test_an_emergency_flushes_at_once_and_goes_first() -> None:
-    """Ordinary reports wait for company; an emergency does not, and is not cut off by the size."""
-    store, settled = MemoryStore(), Settled()
-    settings = BatchSettings(max_items=4, linger_seconds=3_600)
-    async with running(store, settings) as batcher:
-        for number in (1, 2):
-            batcher.offer(parcel_of(build_report(sequence=number)))
-        urgent = emergency(3)
-        urgent.on_settled = settled
-        batcher.offer(urgent)
-        await settled.wait(1)
-        assert [parcel.reports[0].sequence for parcel in store.batches[0]] == [3, 1, 2]
-
-
-@pytest.mark.asyncio
-async def test_a_full_batch_flushes_before_its_age() -> None:
-    """At the size of a batch a writer begins, and takes no more than that."""
-    store, settled = MemoryStore(), Settled()
-    settings = BatchSettings(max_items=3, linger_seconds=3_600)
-    async with running(store, settings) as batcher:
-        for number in range(1, 5):
-            batcher.offer(parcel_of(build_report(sequence=number), on_settled=settled))
-        await settled.wait(3)
-        assert [len(batch) for batch in store.batches] == [3]
-        assert batcher.statistics().pending_items == 1
-
-
-@pytest.mark.asyncio
-async def test_a_parcel_larger_than_a_batch_is_written() -> None:
-    """One parcel always goes, however large: it cannot be divided."""
-    store, settled = MemoryStore(), Settled()
-    async with running(store, BatchSettings(max_items=2, linger_seconds=3_600)) as batcher:
-        batcher.offer(parcel_of(*build_reports(5), on_settled=settled))
-        assert await settled.wait(1) == [Verdict.STORED] * 5
-
-
-@pytest.mark.asyncio
-async def test_away_then_back() -> None:
-    """While the store is unavailable nothing is settled; afterwards the same batch is."""
-    store, settled = MemoryStore(), Settled()
-    store.is_away = True
-    async with running(store) as batcher:
-        batcher.offer(parcel_of(*build_reports(2), on_settled=settled))
-        while len(store.batches) < 2:  # noqa: ASYNC110 - the fake tells nobody that it was called
-            await asyncio.sleep(0.01)
-        assert settled.verdicts == []
-        assert batcher.statistics().in_flight_items == 2
-        store.is_away = False
-        assert await settled.wait(1) == [Verdict.STORED] * 2
-
-
-@pytest.mark.asyncio
-async def test_a_bug_costs_only_its_parcel() -> None:
-    """After an error that will not pass each parcel is tried alone; only the culprit fails."""
-
-    class Picky(MemoryStore):
-        async def write(self, parcels: Sequence[Parcel]) -> list[list[ItemVerdict]]:
-            if any(parcel.frame == b"culprit" for parcel in parcels):
-                raise KeyError("a bug")
-            return await super().write(parcels)
-
-    settled = Settled()
-    async with running(Picky()) as batcher:
-        for number, frame in enumerate((b"good", b"culprit", b"good"), 1):
-            parcel = parcel_of(build_report(sequence=number), frame=frame, on_settled=settled)
-            batcher.offer(parcel)
-        await settled.wait(3)
-    by_number = {items[0].sequence: items[0].verdict for items in settled.verdicts}
-    assert by_number == {1: Verdict.STORED, 2: Verdict.FAILED, 3: Verdict.STORED}
-
-
-@pytest.mark.asyncio
-async def test_a_failing_callback_costs_no_other_ack() -> None:
-    """An exception in one callback does not keep the others from being called."""
-
-    def fails(_parcel: Parcel, _verdicts: list[ItemVerdict]) -> None:
-        raise ZeroDivisionError
-
-    settled = Settled()
-    async with running(MemoryStore()) as batcher:
-        batcher.offer(parcel_of(build_report(), on_settled=fails))
-        batcher.offer(parcel_of(build_report(sequence=2), on_settled=settled))
         assert await settled.wait(1) == [Verdict.STORED]
 
 
@@ -298,3 +154,137 @@ async def test_statistics() -> None:
     batcher.offer(emergency(9))
     statistics = batcher.statistics()
     assert (statistics.pending_items, statistics.oldest_age_seconds) == (4, 2.5)
+
+
+# Emergencies.
+
+
+@pytest.mark.asyncio
+async def test_an_emergency_waits_for_no_writer() -> None:
+    """All ordinary writers are held by the database, and their queues are full: it is committed and
+    settled while they wait.
+    """
+    store, settled = MemoryStore(), Settled()
+    store.holds = lambda parcels: not parcels[0].urgent
+    settings = BatchSettings(max_items=2, max_pending_items=4, linger_seconds=0)
+    async with running(store, settings) as batcher:
+        ordinary = [of_device(device, number) for device in (1, 2) for number in range(1, 5)]
+        for parcel in ordinary:
+            batcher.offer(parcel)
+        await store.until_held(2)
+        assert batcher.is_full
+        assert not batcher.is_full_of_emergencies
+        for number in (7, 8):
+            urgent = emergency(number)
+            urgent.on_settled = settled
+            batcher.offer(urgent)
+            assert batcher.is_hurried()
+            assert await settled.wait(number - 6) == [Verdict.STORED] * (number - 6)
+            await until_calm(batcher)
+        assert not store.reports.keys() - {key_of(7), key_of(8)}
+        store.release()
+
+
+@pytest.mark.asyncio
+async def test_no_ordinary_parcel_takes_the_way_of_emergencies() -> None:
+    """The express writer leaves them alone, and an emergency does not wait for company."""
+    store, settled = MemoryStore(), Settled()
+    async with running(store, NEVER_BY_AGE) as batcher:
+        batcher.offer(parcel_of(build_report()))
+        urgent = emergency(2)
+        urgent.on_settled = settled
+        batcher.offer(urgent)
+        assert await settled.wait(1) == [Verdict.STORED]
+        assert [[p.reports[0].sequence for p in batch] for batch in store.batches] == [[2]]
+        assert batcher.statistics().pending_items == 1
+
+
+@pytest.mark.asyncio
+async def test_emergencies_have_a_bound_of_their_own() -> None:
+    """One batch of them may wait; a flood of them is held off like any other."""
+    store = MemoryStore()
+    store.go_on.clear()
+    told = asyncio.Event()
+    batcher = Batcher(store, BatchSettings(max_items=2, max_pending_items=9, linger_seconds=0))
+    batcher.offer(emergency(1))
+    batcher.offer(emergency(2))
+    assert not batcher.is_full_of_emergencies
+    batcher.offer(emergency(3))
+    assert (batcher.is_full, batcher.is_full_of_emergencies) == (False, True)
+    batcher.when_space(told.set)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(batcher.run())
+        await asyncio.sleep(0)
+        assert not told.is_set()
+        store.go_on.set()
+        await told.wait()
+        assert not batcher.is_full_of_emergencies
+        await batcher.drain(10)
+
+
+@pytest.mark.asyncio
+async def test_emergencies_outlast_the_database() -> None:
+    """While it is away they are kept and tried again, and acked when it is back."""
+    store, settled = MemoryStore(), Settled()
+    store.is_away = True
+    async with running(store) as batcher:
+        urgent = emergency(1)
+        urgent.on_settled = settled
+        batcher.offer(urgent)
+        while len(store.batches) < 2:  # noqa: ASYNC110 - the fake tells nobody that it was called
+            await asyncio.sleep(0.01)
+        assert settled.verdicts == []
+        assert batcher.statistics().in_flight_items == 1
+        store.is_away = False
+        assert await settled.wait(1) == [Verdict.STORED]
+
+
+@pytest.mark.parametrize("seconds,verdict", [(10.0, Verdict.STORED), (0.01, Verdict.FAILED)])
+@pytest.mark.asyncio
+async def test_emergencies_are_drained_too(seconds: float, verdict: Verdict) -> None:
+    """Those under way and those that wait are written within the time, or given up, once."""
+    store, settled = MemoryStore(), Settled()
+    store.go_on.clear()
+    batcher = Batcher(store, BatchSettings(max_items=1))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(batcher.run())
+        for number in (1, 2):
+            urgent = emergency(number)
+            urgent.on_settled = settled
+            batcher.offer(urgent)
+        while not store.batches:  # noqa: ASYNC110 - the fake tells nobody that it was called
+            await asyncio.sleep(0)
+        if verdict is Verdict.STORED:
+            store.go_on.set()
+        assert await batcher.drain(seconds) is (verdict is Verdict.STORED)
+    assert await settled.wait(2) == [verdict] * 2
+
+
+# Order.
+
+
+@pytest.mark.asyncio
+async def test_a_device_has_one_writer() -> None:
+    """Its reports are committed in the order in which they came, also when its writer is held and
+    another is idle; other devices go on.
+    """
+    store, settled = MemoryStore(), Settled()
+    store.holds = lambda parcels: parcels[0].device_id == 1
+    async with running(store, BatchSettings(max_items=1, linger_seconds=0)) as batcher:
+        for number in range(1, 6):
+            batcher.offer(of_device(1, number))
+        batcher.offer(of_device(2, 1, on_settled=settled))
+        assert await settled.wait(1) == [Verdict.STORED]
+        await store.until_held(1)
+        assert list(store.reports) == [(2, INSTALLATION, 1)]
+        store.release()
+        while len(store.reports) < 6:  # noqa: ASYNC110 - the fake tells nobody when it stores
+            await asyncio.sleep(0)
+    own = [p.reports[0].sequence for batch in store.batches for p in batch if p.device_id == 1]
+    assert own == [1, 2, 3, 4, 5]
+
+
+async def until_calm(batcher: Batcher) -> None:
+    """A verdict comes just before what it was about is counted out."""
+    while batcher.is_hurried():  # noqa: ASYNC110 - it tells nobody when it changes
+        await asyncio.sleep(0)

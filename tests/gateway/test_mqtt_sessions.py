@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gateway.admission import Admission
 from gateway.batcher import Batcher
 from gateway.mqtt_client import Delivery, ManualAcks
-from gateway.mqtt_sessions import Key, MqttSessions, Received
+from gateway.mqtt_sessions import HANDLED_AT_ONCE, Key, MqttSessions, Received
 from gateway.protocol import limits
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode
@@ -28,6 +28,7 @@ from gateway.protocol.messages import (
     encode,
 )
 from gateway.protocol.proof import Greeting, verify_gateway_proof
+from gateway.protocol.report import Urgency
 from gateway.protocol.wire_report import pack_report
 from gateway.session import Session, Station
 from gateway.settings import BatchSettings
@@ -177,6 +178,53 @@ async def test_messages_wait_while_the_batcher_is_full() -> None:
 
     await run_until_done(rig, work())
     assert rig.acked == list(range(1, 11))
+
+
+async def test_an_emergency_goes_on_while_the_batcher_is_full() -> None:
+    """Known device or not yet known, it is stored and answered before all that wait."""
+    rig = Rig(BatchSettings(max_pending_items=2, linger_seconds=0, writers=1))
+    rig.store.holds = lambda parcels: not parcels[0].urgent
+
+    async def work() -> None:
+        for sequence in range(1, 10):
+            rig.receive(report(sequence))
+        await rig.store.until_held(1)
+        assert rig.batcher.is_full
+        rig.receive(report(10, urgency=Urgency.EMERGENCY))
+        assert await rig.reply() == Ack(0, [10, 1])
+        other = (8, 3)
+        rig.registry.go_on.clear()
+        rig.receive(report(1), other)
+        rig.receive(report(2, urgency=Urgency.EMERGENCY), other)
+        rig.registry.go_on.set()
+        assert await rig.reply() == Ack(0, [2, 1])
+        assert sorted(rig.store.reports) == [(*KEY, 10), (*other, 2)]
+        rig.store.release()
+        while len(rig.store.reports) < 12:
+            await rig.reply()
+
+    await run_until_done(rig, work())
+    assert rig.acked == list(range(1, 13))
+
+
+async def test_many_messages_are_taken_in_portions() -> None:
+    """What waited for room does not hold the event loop when it comes; the order is kept."""
+    rig = Rig()
+
+    async def work() -> None:
+        rig.receive(encode(Ping()))
+        assert await rig.reply() == Pong()
+        rig.sessions._waits = True
+        count = 2 * HANDLED_AT_ONCE + 1
+        for sequence in range(1, count + 1):
+            rig.receive(report(sequence))
+        rig.sessions._go_on()
+        assert rig.batcher.statistics().pending_items == HANDLED_AT_ONCE
+        while len(rig.store.reports) < count:
+            await rig.reply()
+
+    await run_until_done(rig, work())
+    assert rig.acked == list(range(1, 2 * HANDLED_AT_ONCE + 3))
 
 
 async def test_an_unknown_device_is_refused_and_counted() -> None:

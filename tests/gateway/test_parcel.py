@@ -1,11 +1,11 @@
-"""Parcels: what they count and when they are urgent."""
+"""Parcels: what they count."""
 
 import pytest
 
 from gateway.handlers.outcome import Rejected
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.errors import RefusalCode
-from gateway.protocol.report import Track, Urgency
+from gateway.protocol.report import Track
 from tests.helpers.builders import build_report, build_reports, build_track
 
 
@@ -36,15 +36,6 @@ def test_failed_names_every_item() -> None:
     """Giving up says FAILED for each item in the order reports, tracks, rejected."""
     sequences = (1, 2, 9, 3, None)
     assert build_parcel().failed() == [ItemVerdict(n, Verdict.FAILED) for n in sequences]
-
-
-@pytest.mark.parametrize("urgency", list(Urgency))
-def test_urgent(urgency: Urgency) -> None:
-    """Only an emergency makes a parcel urgent, wherever it stands in it."""
-    parcel = build_parcel()
-    assert not parcel.urgent
-    parcel.reports.append(build_report(urgency=urgency))
-    assert parcel.urgent is (urgency is Urgency.EMERGENCY)
 
 
 def test_nobody_listens() -> None:

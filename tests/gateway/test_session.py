@@ -17,6 +17,7 @@ from gateway.protocol.messages import (
     Refusal,
     WireTrack,
 )
+from gateway.protocol.report import Urgency
 from gateway.protocol.wire_report import pack_track
 from gateway.session import Session, Station, item_count, refusals
 from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_track
@@ -82,6 +83,15 @@ def test_a_report_becomes_a_parcel(bench: Bench) -> None:
     assert parcel.frame == b"the frame"
     assert [report.sequence for report in parcel.reports] == [1]
     assert bench.session.unsettled_items == 1
+
+
+def test_an_emergency_is_an_urgent_parcel(bench: Bench) -> None:
+    """Also one that is refused: its device waits for the answer just as much."""
+    bench.session.handle(wire(1), b"")
+    bench.session.handle(wire(2, urgency=Urgency.EMERGENCY), b"")
+    bench.session.handle(wire(3, urgency=Urgency.EMERGENCY, class_code=9), b"")
+    assert [parcel.urgent for parcel in bench.parcels] == [False, True, True]
+    assert bench.parcels[2].rejected
 
 
 def test_nothing_is_acked_before_the_verdict(bench: Bench) -> None:

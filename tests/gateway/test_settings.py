@@ -72,7 +72,7 @@ def test_the_variable_that_names_the_file_is_no_setting(file: Path) -> None:
         ("[tcp]\nprot = 1\n", ["tcp.prot", "no such setting"]),
         ("[tpc]\nport = 1\n", ["tpc", "no such setting"]),
         ("[mqtt]\nversion = '4'\n", ["mqtt.version", "'4'"]),
-        ("[database]\nmax_connections = 1\n", ["database.max_connections", ">= 2"]),
+        ("[database]\nmax_connections = 2\n", ["database.max_connections", ">= 3"]),
         ("[batch]\nlinger_seconds = -1\n", ["batch.linger_seconds", ">= 0"]),
         ("drain_timeout_seconds = 0\n", ["drain_timeout_seconds", "> 0"]),
         ("drain_timeout_seconds = nan\n", ["drain_timeout_seconds"]),
@@ -159,7 +159,9 @@ def test_nothing_to_listen_to() -> None:
 
 
 def test_too_few_connections_for_the_writers() -> None:
-    """Greetings need a connection beside those of the writers."""
-    message = refusal(None, {"GATEWAY_BATCH__WRITERS": "6"})
+    """Emergencies and greetings need a connection each beside those of the writers."""
+    enough = {"GATEWAY_BATCH__WRITERS": "5", "GATEWAY_DATABASE__MAX_CONNECTIONS": "7"}
+    assert load_settings(None, enough).batch.writers == 5
+    message = refusal(None, {**enough, "GATEWAY_BATCH__WRITERS": "6"})
     assert "database.max_connections" in message
     assert "batch.writers" in message

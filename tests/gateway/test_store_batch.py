@@ -3,14 +3,17 @@
 from gateway.parcel import Verdict
 from gateway.protocol.errors import RefusalCode
 from gateway.recent import RecentlyCommitted
-from gateway.store_batch import Batch, Row
+from gateway.store_batch import ITEMS_AT_ONCE, Batch, Row
 from tests.helpers.builders import build_report, build_reports, build_track
 from tests.helpers.store_contract import key_of, parcel_of
 
 
 def batch_of(*parcels: object, recent: RecentlyCommitted | None = None) -> Batch:
-    """A batch, with nothing remembered unless given."""
-    return Batch(parcels, recent or RecentlyCommitted(10))  # type: ignore[arg-type]
+    """A batch, built, with nothing remembered unless given."""
+    batch = Batch(parcels, recent or RecentlyCommitted(10))  # type: ignore[arg-type]
+    for _ in batch.build():
+        pass
+    return batch
 
 
 def verdicts_of(batch: Batch) -> list[list[Verdict]]:
@@ -77,3 +80,14 @@ def test_a_track_out_of_range() -> None:
     batch = batch_of(parcel_of(build_report(), tracks=[build_track(edition=2**15)]))
     assert verdicts_of(batch) == [[Verdict.STORED, Verdict.QUARANTINED]]
     assert batch.kept[0].code is RefusalCode.UNSTORABLE
+
+
+def test_a_batch_is_built_in_slices() -> None:
+    """Others may use the event loop after each; a small batch is built in one go."""
+    half = ITEMS_AT_ONCE // 2
+    parcels = [parcel_of(*build_reports(half, 1 + half * number)) for number in range(5)]
+    assert len(list(Batch(parcels[:2], RecentlyCommitted(0)).build())) == 0
+    batch = Batch(parcels, RecentlyCommitted(0))
+    built = [len(batch.verdicts) for _ in batch.build()]
+    assert built == [2, 4]
+    assert len(batch.reports) == 5 * half

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.parcel import Verdict
+from gateway.protocol.report import Report
 from gateway.recent import RecentlyCommitted
 from gateway.store_batch import Batch
 from gateway.store_merge import REPORT, Target, merge_rows
@@ -22,12 +23,20 @@ async def connection(database_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+def built(*reports: Report) -> Batch:
+    """A batch of one parcel."""
+    batch = Batch([parcel_of(*reports)], RecentlyCommitted(0))
+    for _ in batch.build():
+        pass
+    return batch
+
+
 async def merged(
     connection: asyncpg.Connection, *sequences: int, target: Target = REPORT
 ) -> list[Verdict]:
     """Merge reports under these numbers in one transaction; the verdicts."""
     reports = [build_report(sequence=sequence) for sequence in sequences]
-    batch = Batch([parcel_of(*reports)], RecentlyCommitted(0))
+    batch = built(*reports)
     async with connection.transaction():
         await merge_rows(connection, target, batch, batch.reports)
     return [item.verdict for item in batch.verdicts[0]]
@@ -47,7 +56,7 @@ async def test_bad_rows_among_many(connection: asyncpg.Connection) -> None:
 async def test_again_on_the_same_connection(connection: asyncpg.Connection) -> None:
     """The stage is empty at each begin, also after a transaction that failed."""
     assert await merged(connection, 1, 2) == [Verdict.STORED] * 2
-    batch = Batch([parcel_of(build_report(sequence=3))], RecentlyCommitted(0))
+    batch = built(build_report(sequence=3))
     transaction = connection.transaction()
     await transaction.start()
     await merge_rows(connection, REPORT, batch, batch.reports)
@@ -59,7 +68,7 @@ async def test_again_on_the_same_connection(connection: asyncpg.Connection) -> N
 @pytest.mark.asyncio
 async def test_comparison_reads_the_index(connection: asyncpg.Connection) -> None:
     """A merge into a large table looks its keys up and never reads the table through."""
-    batch = Batch([parcel_of(*build_reports(5_000))], RecentlyCommitted(0))
+    batch = built(*build_reports(5_000))
     async with connection.transaction():
         await merge_rows(connection, REPORT, batch, batch.reports)
         keys = ([row.key[place] for row in batch.reports] for place in range(3))

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
+from gateway.intake import FRAMES_AT_ONCE
 from gateway.parcel import ItemVerdict, Parcel
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.framing import encode_frame
@@ -15,8 +16,10 @@ from gateway.protocol.messages import (
     Ping,
     Pong,
     Welcome,
+    WireReport,
     encode,
 )
+from gateway.protocol.report import Urgency
 from gateway.settings import BatchSettings
 from gateway.tcp_server import READ_BYTES
 from gateway.tcp_session import GIVEN_UP_RETRY_SECONDS
@@ -173,6 +176,74 @@ async def test_a_session_that_ends_while_it_waits_for_space(store: MemoryStore) 
         store.go_on.set()
         await clients[2].expect_acks_of(1, 2, 3, 4)
         await until(lambda: gateway.batcher.statistics().waiting_for_space == 0)
+
+
+async def test_a_full_batcher_lets_an_emergency_through(store: MemoryStore) -> None:
+    """Of a device that has sent nothing else, at once, while all others wait; behind its own
+    ordinary report it waits as that does.
+    """
+    store.holds = lambda parcels: not parcels[0].urgent
+    limits = BatchSettings(max_items=4, max_pending_items=8, linger_seconds=0)
+    async with tcp_gateway(store, batch=limits) as gateway, sessions(gateway, 10) as clients:
+        *floods, caller, behind = clients
+        for client in floods:
+            await client.send(*(wire(number) for number in range(1, 21)))
+        await behind.send(wire(1), emergency(2))
+        waiting = [gateway.session_of(client.device) for client in (*floods, behind)]
+        await until(lambda: not any(reads(session) for session in waiting))
+        assert gateway.batcher.is_full
+        for number in range(1, 30):
+            await caller.send(emergency(number))
+            await caller.expect_acks_of(number)
+        assert set(store.reports) == {(caller.device, 1, number) for number in range(1, 30)}
+        assert not any(reads(session) for session in waiting)
+        store.release()
+        await behind.expect_acks_of(1, 2)
+        for client in floods:
+            await client.expect_acks_of(*range(1, 21))
+
+
+async def test_a_flood_of_emergencies_is_held_too(store: MemoryStore) -> None:
+    """The express way has a bound, or a handset gone mad could fill the memory."""
+    store.go_on.clear()
+    limits = BatchSettings(max_items=4, max_pending_items=8, linger_seconds=0)
+    ledger = LedgerOfMetrics()
+    async with tcp_gateway(store, batch=limits) as gateway, sessions(gateway, 20) as clients:
+        for client in clients:
+            await client.send(*(emergency(number) for number in range(1, 21)))
+        await until(lambda: not any(reads(session) for session in gateway.server._open))
+        assert ledger.counts() == {"received": 5, "in_flight": 5}
+        store.go_on.set()
+        for client in clients:
+            await client.expect_acks_of(*range(1, 21))
+    assert ledger.counts() == {"received": 400, "stored": 400}
+
+
+async def test_a_flood_of_one_does_not_keep_others_waiting(store: MemoryStore) -> None:
+    """A device sends two thousand reports at once, another one: that is taken after a few of the
+    first's and not behind them all.
+    """
+    count = 60 * FRAMES_AT_ONCE
+    limits = BatchSettings(linger_seconds=0, max_pending_items=100_000, writers=1)
+    async with (
+        tcp_gateway(store, batch=limits, window_reports=count) as gateway,
+        sessions(gateway, 2) as (flood, other),
+    ):
+        turns = gateway.server.turns
+        turns._until = -1.0  # this turn's time is used up: both wait for the next
+        flood.writer.write(b"".join(encode_frame(encode(wire(n))) for n in range(1, count + 1)))
+        other.writer.write(encode_frame(encode(wire(1))))
+        await until(lambda: len(turns) == 2)
+        turns._next_turn()
+        await other.expect_acks_of(1)
+        await flood.expect_acks_of(*range(1, count + 1))
+    order = [parcel.device_id for batch in store.batches for parcel in batch]
+    assert order.index(2) <= 2 * FRAMES_AT_ONCE
+
+
+def emergency(sequence: int) -> WireReport:
+    """A report that cannot wait."""
+    return wire(sequence, urgency=Urgency.EMERGENCY)
 
 
 @asynccontextmanager

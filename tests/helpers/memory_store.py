@@ -30,16 +30,35 @@ class MemoryStore:
         """Raised by each write that holds more than nothing, until taken away."""
         self.go_on = asyncio.Event()
         self.go_on.set()
+        self.holds: Callable[[Sequence[Parcel]], bool] = lambda _parcels: False
+        """Which writes wait for `release`."""
+        self._held = 0
+        self._held_more = asyncio.Event()
+        self._released = asyncio.Event()
 
     async def write(self, parcels: Sequence[Parcel]) -> list[list[ItemVerdict]]:
         """See `PostgresStore.write`."""
         self.batches.append(list(parcels))
         await self.go_on.wait()
+        if self.holds(parcels):
+            self._held += 1
+            self._held_more.set()
+            await self._released.wait()
         if self.is_away:
             raise StoreUnavailableError("the database of this test is away")
         if self.bug is not None:
             raise self.bug
         return [self._write(parcel) for parcel in parcels]
+
+    async def until_held(self, writes: int) -> None:
+        """Wait until so many writes are held."""
+        while self._held < writes:
+            self._held_more.clear()
+            await self._held_more.wait()
+
+    def release(self) -> None:
+        """Let all go on, and hold none any more."""
+        self._released.set()
 
     async def report_keys(self) -> list[Key]:
         """Keys of all stored reports, ascending."""

@@ -9,7 +9,8 @@ import msgspec
 
 from gateway import observe
 from gateway.admission import Admission
-from gateway.batcher import Batcher, Store
+from gateway.batch_writer import Store
+from gateway.batcher import Batcher
 from gateway.devices import Registration
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.proof import derive_keys

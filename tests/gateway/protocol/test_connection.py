@@ -18,6 +18,7 @@ from gateway.protocol.messages import (
     Refusal,
     encode,
 )
+from gateway.protocol.report import Urgency
 from gateway.protocol.state import Role, State
 from gateway.protocol.wire_report import pack_report, pack_track
 from tests.helpers.builders import EDITION_2007, build_report, build_track
@@ -46,6 +47,8 @@ def pair(request: pytest.FixtureRequest) -> ConnectionPair:
     """A new session, its bytes in pieces of that size."""
     return ConnectionPair(chunk=request.param)
 
+
+URGENT = pack_report(build_report(urgency=Urgency.EMERGENCY), EDITION_2007)
 
 # A whole session.
 
@@ -106,6 +109,40 @@ def test_buffered_bytes_count_half_frames() -> None:
     assert gateway.next_event() == REPORT
     assert gateway.next_event() is None
     assert gateway.buffered_bytes == len(frame) - 1
+
+
+@pytest.mark.parametrize(
+    "data,expected",
+    [
+        (b"", None),
+        (frame_of(URGENT)[:-1], None),
+        (frame_of(URGENT) + frame_of(REPORT), True),
+        (frame_of(REPORT) + frame_of(URGENT), False),
+        (frame_of(Ping()), False),
+        (MALFORMED, False),
+        (ZERO_LENGTH, False),
+    ],
+)
+def test_a_look_at_the_next_frame(data: bytes, expected: bool | None) -> None:  # noqa: FBT001 -- a table
+    """It tells an emergency from all else, and changes nothing: the frame comes as if unseen."""
+    looked, other = ready(Role.GATEWAY), ready(Role.GATEWAY)
+    for connection in (looked, other):
+        connection.receive_data(data, 0.0)
+    assert looked.next_is_urgent() is looked.next_is_urgent() is expected
+    assert looked.state is State.READY
+    assert looked.next_event() == other.next_event()
+    assert looked.state is other.state
+
+
+def test_no_look_before_the_welcome_nor_after_the_end() -> None:
+    """There is nothing to take then."""
+    connection = awaiting_hello()
+    connection.receive_data(frame_of(HELLO) + frame_of(URGENT), 0.0)
+    assert connection.next_is_urgent() is False
+    assert connection.next_event() == HELLO
+    assert connection.next_is_urgent() is None
+    connection.receive_eof()
+    assert connection.next_is_urgent() is None
 
 
 def test_data_to_send_is_taken_once() -> None:

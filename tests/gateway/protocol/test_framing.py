@@ -176,3 +176,15 @@ def test_any_bytes_end_in_bodies_or_a_lost_frame(data: bytes) -> None:
     assert all(0 < len(body) <= 16_383 for body in bodies)
     assert code in {None, RefusalCode.BAD_FRAME}
     assert b"".join(map(encode_frame, bodies)) + buffer.take_all() == data
+
+
+def test_a_look_takes_nothing() -> None:
+    """What was looked at is still there, half frames are not seen, and faults are told."""
+    buffer = _fed(b"\x02ab\x03c")
+    assert buffer.peek_body() == buffer.peek_body() == b"ab"
+    assert buffer.next_body() == b"ab"
+    assert buffer.peek_body() is None
+    buffer.feed(b"de\x00")
+    assert _bodies_or_code(buffer) == ([b"cde"], RefusalCode.BAD_FRAME)
+    with pytest.raises(RemoteProtocolError):
+        buffer.peek_body()

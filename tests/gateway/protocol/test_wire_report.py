@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from gateway.protocol.errors import RefusalCode, RemoteProtocolError
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.limits import MAX_SEQUENCE
-from gateway.protocol.messages import WireBacklog, WireReport, WireTrack, decode, encode
-from gateway.protocol.report import Report, Track, TrackPoint
+from gateway.protocol.messages import BadFrame, WireBacklog, WireReport, WireTrack, decode, encode
+from gateway.protocol.report import Kind, Patrol, Report, Track, TrackPoint, Urgency
 from gateway.protocol.tables import Edition
 from gateway.protocol.wire_report import (
+    is_urgent,
     pack_backlog,
     pack_report,
     pack_track,
@@ -322,3 +323,13 @@ def test_one_long_text_does_not_spoil_a_backlog() -> None:
     """One description over its limit is unpacked, for `validity` to refuse it alone."""
     wire = msgspec.structs.replace(EMPTY_BACKLOG, texts="a\n" + "x" * 501 + "\nb")
     assert [len(r.description) for r in unpack_backlog(wire, EDITION_2007)] == [1, 501, 1]
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_an_emergency_stands_alone(urgency: Urgency) -> None:
+    """Only a single report is one: in a backlog it has the time that a backlog has."""
+    report = build_report(urgency=urgency, simple=True, patrol=Patrol.HOTLINE, kind=Kind.EVENT)
+    is_emergency = urgency is Urgency.EMERGENCY
+    assert is_urgent(pack_report(report, EDITION_2007)) is is_emergency
+    assert not is_urgent(pack_backlog([report], EDITION_2007))
+    assert not is_urgent(BadFrame(b"", RefusalCode.MALFORMED_MESSAGE, ""))

@@ -1,0 +1,62 @@
+"""Whether a TCP session may take its next frame: is there room for it, and is it its turn?
+
+An emergency needs neither. Before there is room or time for the frame that is next, it is only
+looked at, and stays in the buffer where it lies.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.batcher import Batcher
+from gateway.protocol.connection import Connection
+from gateway.turns import Turns
+
+FRAMES_AT_ONCE: Final = 16
+"""Frames of one session before it is another's turn: half a millisecond's, and enough to be
+answered with one ack."""
+
+
+class Intake:
+    """Of one session."""
+
+    __slots__ = ("_batcher", "_go_on", "_turns", "waits")
+
+    def __init__(self, batcher: Batcher, turns: Turns, go_on: Callable[[], None]) -> None:
+        """Args:
+        batcher: Where the frames go.
+        turns: Whose turn it is.
+        go_on: Called when it is worth while to ask again.
+        """
+        self.waits = False
+        """Whether `go_on` will be called. Until then a session must not read."""
+        self._batcher = batcher
+        self._turns = turns
+        self._go_on = go_on
+
+    def may_take(self, connection: Connection, taken: int) -> bool:
+        """Ask before each frame; `taken` is how many the session has taken in this turn. After a
+        no, `go_on` will be called.
+        """
+        batcher, turns = self._batcher, self._turns
+        has_turn = taken < FRAMES_AT_ONCE and turns.has_time()
+        if has_turn and not (batcher.is_full or batcher.is_full_of_emergencies):
+            return True
+        urgent = connection.next_is_urgent()
+        if urgent is None:
+            return True  # there is nothing to take
+        if batcher.is_full_of_emergencies if urgent else batcher.is_full:
+            self._wait(batcher.when_space)
+            return False
+        if has_turn or (urgent and taken < FRAMES_AT_ONCE):
+            return True
+        self._wait(turns.wait)
+        return False
+
+    def _wait(self, ask: Callable[[Callable[[], None]], None]) -> None:
+        if not self.waits:
+            self.waits = True
+            ask(self._called)
+
+    def _called(self) -> None:
+        self.waits = False
+        self._go_on()

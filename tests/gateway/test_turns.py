@@ -1,0 +1,91 @@
+"""Turns: who works when, by a clock in the test's hand."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.turns import HURRIED_SLICE_SECONDS, SLICE_SECONDS, Turns
+
+
+class Loop:
+    """The turns of an event loop, and a clock that moves only with work."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.hurried = False
+        self.log: list[str] = []
+        self._soon: list[Callable[[], None]] = []
+        self.turns = Turns(self._soon.append, lambda: self.hurried, lambda: self.now)
+
+    def turn(self) -> list[str]:
+        """Run what is due; what has worked in it."""
+        due, self._soon[:] = self._soon[:], []
+        self.log.clear()
+        for callback in due:
+            callback()
+        return list(self.log)
+
+    def worker(self, name: str, seconds: float, rounds: int) -> Callable[[], None]:
+        """Works for so long and waits for its next turn, so many times."""
+        left = [rounds]
+
+        def work() -> None:
+            self.log.append(name)
+            self.now += seconds
+            left[0] -= 1
+            if left[0]:
+                self.turns.wait(work)
+
+        return work
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is due."""
+        return not self._soon
+
+
+@pytest.mark.parametrize("hurried,seconds", [(False, SLICE_SECONDS), (True, HURRIED_SLICE_SECONDS)])
+def test_the_time_of_a_turn(*, hurried: bool, seconds: float) -> None:
+    """It begins with the first work, is shorter in a hurry, and begins anew in the next turn."""
+    loop = Loop()
+    loop.hurried = hurried
+    assert loop.turns.has_time()
+    loop.now += seconds - 0.000_1
+    assert loop.turns.has_time()
+    loop.now += 0.000_2
+    assert not loop.turns.has_time()
+    loop.turn()
+    assert loop.turns.has_time()
+
+
+def test_all_have_their_turn() -> None:
+    """One with much to do goes behind the others after each turn of its own."""
+    loop = Loop()
+    third = SLICE_SECONDS / 3 + 0.000_1
+    loop.turns.wait(loop.worker("flood", third, 4))
+    loop.turns.wait(loop.worker("a", third, 1))
+    loop.turns.wait(loop.worker("b", third, 1))
+    assert len(loop.turns) == 3
+    assert loop.turn() == ["flood", "a", "b"]
+    assert loop.turn() == ["flood", "flood", "flood"]
+    assert len(loop.turns) == 0
+
+
+def test_after_a_full_turn_the_loop_comes_first() -> None:
+    """Who comes between two turns finds no time left, and waits."""
+    loop = Loop()
+    loop.turns.wait(loop.worker("long", 2 * SLICE_SECONDS, 2))
+    assert loop.turn() == ["long"]
+    assert not loop.turns.has_time()
+    loop.turns.wait(loop.worker("late", 0, 1))
+    assert loop.turn() == ["long"]
+    assert loop.turn() == ["late"]
+
+
+def test_nothing_to_do_is_nothing_to_run() -> None:
+    """An idle gateway is not woken."""
+    loop = Loop()
+    loop.turns.wait(loop.worker("a", 0, 1))
+    assert loop.turn() == ["a"]
+    assert loop.turn() == []
+    assert loop.is_idle
