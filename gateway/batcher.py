@@ -136,7 +136,7 @@ class Batcher:
 
     def is_writing(self) -> bool:
         """Whether anything waits to be committed or is being committed."""
-        return bool(self._pending_items or self._in_flight_items)
+        return bool(self._items or self._urgent_items)
 
     def statistics(self) -> BatcherStatistics:
         """How much waits, and for how long."""
