@@ -74,6 +74,8 @@ class Servers:
     broker: str
     subscriber: BrokerUser
     """Who may read events and ask for tasks."""
+    environment: Path
+    """A file with these addresses, for a shell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
         http = f"http://127.0.0.1:{http_port}"
         await _until_ready(f"{http}/readyz", gateway, log)
         addresses = (f"127.0.0.1:{tcp_port}", f"{broker.host}:{broker.port}")
-        yield Servers(dsn, http, *addresses, subscriber)
+        running = Servers(dsn, http, *addresses, subscriber, directory / "environment")
+        await asyncio.to_thread(_write_environment, running)
+        yield running
 
 
 async def play(options: Options, running: Servers, watch: Watch) -> Result:
@@ -219,6 +223,19 @@ async def _register(dsn: str, fleet: Path) -> list[BrokerUser]:
         BrokerUser(row["device"], mqtt_password(bytes.fromhex(row["secret"])), int(row["device"]))
         for row in csv.DictReader(lines)
     ]
+
+
+def _write_environment(running: Servers) -> None:
+    """What programs beside the demo need to find it: for `. var/demo/environment` in a shell."""
+    values = {
+        "BROKER": running.broker,
+        "BROKER_USER": running.subscriber.name,
+        "BROKER_PASSWORD": running.subscriber.password,
+        "GATEWAY_DATABASE__DSN": running.dsn,
+    }
+    running.environment.touch(mode=0o600)
+    text = "".join(f"{name}='{value}'\n" for name, value in values.items())
+    running.environment.write_text(text, encoding="utf-8")
 
 
 def _fleet_file(options: Options) -> Path:

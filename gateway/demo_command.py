@@ -249,6 +249,7 @@ def _say_what_is_up(console: Console, running: Servers) -> None:
         f"  database  {running.dsn}\n"
         f"  handsets  TCP {running.gateway}, MQTT {running.broker}\n"
         f"  events    MQTT {running.broker}, user {running.subscriber.name},"
-        f" password {running.subscriber.password}",
+        f" password {running.subscriber.password}\n"
+        f"  all this for a shell: {running.environment}",
         soft_wrap=True,
     )
