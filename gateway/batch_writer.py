@@ -14,8 +14,8 @@ from gateway.settings import BatchSettings
 from gateway.store_errors import StoreUnavailableError
 
 SETTLED_AT_ONCE: Final = 512
-"""Parcels settled before others may use the event loop: ten milliseconds or so, most of it for the
-acks that follow."""
+"""Parcels settled before others may use the event loop: some five milliseconds, and as much again
+for the acks that follow."""
 
 SETTLED_IN_A_HURRY: Final = 64
 """The same while an emergency is under way."""
