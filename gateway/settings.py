@@ -106,6 +106,15 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
     """Transactions under way at once: one is encoded while the other commits."""
 
 
+class TaskSettings(_Section, frozen=True, kw_only=True):
+    """Tasks for handsets."""
+
+    retry_seconds: PositiveSeconds = limits.TASK_RETRY_SECONDS
+    """When a task that was sent and not noted is sent again."""
+    poll_seconds: PositiveSeconds = 2.0
+    """How often to look for what is due, beside being woken by the database."""
+
+
 class HttpSettings(_Section, frozen=True, kw_only=True):
     """Metrics and health for ops."""
 
@@ -136,6 +145,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     tcp: TcpSettings = TcpSettings()
     mqtt: MqttSettings = MqttSettings()
     batch: BatchSettings = BatchSettings()
+    tasks: TaskSettings = TaskSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
 

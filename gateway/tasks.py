@@ -100,24 +100,28 @@ class Tasks:
                 done[place] = await do(connection, works[place])
         return [done[place] for place in range(len(works))]
 
-    async def claim_due(self, devices: Sequence[tuple[int, int]]) -> Sequence[Claimed]:
+    async def claim_due(
+        self, devices: Sequence[tuple[int, int]], after: int = 0
+    ) -> Sequence[Claimed]:
         """Claim what is due for these devices, each with the installation that is here: at most
-        `MAX_CLAIMED`, oldest first. Send it after this returns.
+        `MAX_CLAIMED`, by number, from the first above `after`. Send it after this returns.
 
         Raises:
             StoreUnavailableError: The database is away; ask again later. What was claimed all the
                 same is due again after the retry time.
         """
-        return await self._claim("claim_due", devices)
+        return await self._claim("claim_due", devices, after)
 
-    async def claim_arrived(self, devices: Sequence[tuple[int, int]]) -> Sequence[Claimed]:
+    async def claim_arrived(
+        self, devices: Sequence[tuple[int, int]], after: int = 0
+    ) -> Sequence[Claimed]:
         """As `claim_due`, for devices that have just greeted: what was sent and not noted comes
         again, and what an earlier installation had received.
 
         Raises:
             StoreUnavailableError: As there.
         """
-        return await self._claim("claim_arrived", devices)
+        return await self._claim("claim_arrived", devices, after)
 
     async def expire(self) -> int:
         """End the tasks whose time is over, at most `MAX_EXPIRED`; returns how many.
@@ -153,9 +157,11 @@ class Tasks:
         verdicts = [ListedVerdict(*row) for row in await self._fetch("verdicts", request)]
         return verdicts, [ListedChange(*row) for row in await self._fetch("history", request)]
 
-    async def _claim(self, query: str, devices: Sequence[tuple[int, int]]) -> Sequence[Claimed]:
+    async def _claim(
+        self, query: str, devices: Sequence[tuple[int, int]], after: int
+    ) -> Sequence[Claimed]:
         ids, installations = [device for device, _ in devices], [number for _, number in devices]
-        rows = await self._fetch(query, ids, installations, self._retry, MAX_CLAIMED)
+        rows = await self._fetch(query, ids, installations, self._retry, MAX_CLAIMED, after)
         claimed = [Claimed(row["device_id"], _message(row)) for row in rows]
         return sorted(claimed, key=lambda task: task.message.task)
 

@@ -70,7 +70,7 @@ WITH due AS (
     SELECT number, request, present.installation
     FROM unnest($1::bigint[], $2::integer[]) AS present (device_id, installation)
     JOIN task ON task.device_id = present.device_id
-    WHERE next_try_at <= now() AND expires_at > now()
+    WHERE next_try_at <= now() AND expires_at > now() AND number > $5
     ORDER BY number
     LIMIT $4
     FOR UPDATE OF task SKIP LOCKED
@@ -92,7 +92,7 @@ WITH due AS (
     SELECT number, request, present.installation
     FROM unnest($1::bigint[], $2::integer[]) AS present (device_id, installation)
     JOIN task ON task.device_id = present.device_id
-    WHERE (NOT is_over OR next_try_at IS NOT NULL) AND expires_at > now()
+    WHERE (NOT is_over OR next_try_at IS NOT NULL) AND expires_at > now() AND number > $5
         AND (
             next_try_at <= now()
             OR (next_try_at IS NOT NULL AND sent_at IS NOT NULL)

@@ -37,7 +37,7 @@ def settings_of(dsn: str, name: str = "test", **sections: Any) -> Settings:
         "batch": {"linger_seconds": 0},
     }
     for section, changes in sections.items():
-        values[section] = {**values[section], **changes}
+        values[section] = {**values.get(section, {}), **changes}
     return msgspec.convert(values, Settings)
 
 
