@@ -23,7 +23,7 @@ from gateway.store_errors import StoreUnavailableError
 from gateway.task_request import Cancellation
 from gateway.tasks import Tasks
 from tests.helpers.served_gateway import register
-from tests.helpers.task_requests import ahead, answered, build_request, noted
+from tests.helpers.task_requests import ahead, answered, build_request, let_all_be_past, noted
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,13 +55,6 @@ async def numbers_due(tasks: Tasks, devices: list[tuple[int, int]] = HERE) -> li
 async def pass_retry(pool: asyncpg.Pool) -> None:
     """Let the retry time pass."""
     await pool.execute("UPDATE task SET next_try_at = now() WHERE next_try_at IS NOT NULL")
-
-
-async def pass_expiry(pool: asyncpg.Pool) -> None:
-    """Let all tasks have expired a moment ago, which nobody may do but a test."""
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL session_replication_role = replica")
-        await connection.execute("UPDATE task SET expires_at = now()")
 
 
 async def states(tasks: Tasks) -> list[str]:
@@ -127,24 +120,26 @@ async def test_nothing_before_its_time(tasks: Tasks, pool: asyncpg.Pool) -> None
     assert await numbers_due(tasks) == [1]
 
 
-async def test_nothing_after_its_expiry(tasks: Tasks, pool: asyncpg.Pool) -> None:
+async def test_nothing_after_its_expiry(
+    tasks: Tasks, pool: asyncpg.Pool, database_dsn: str
+) -> None:
     """At once when it is past, whether or not somebody has expired it yet."""
     await tasks.settle([build_request()])
-    await pass_expiry(pool)
+    await let_all_be_past(database_dsn)
     assert await tasks.claim_due(HERE) == await tasks.claim_arrived(HERE) == []
     assert await tasks.expire() == 1
     assert await tasks.expire() == 0
     assert await states(tasks) == ["expired"]
 
 
-async def test_what_expires(tasks: Tasks, pool: asyncpg.Pool) -> None:
+async def test_what_expires(tasks: Tasks, pool: asyncpg.Pool, database_dsn: str) -> None:
     """Queued, sent, and received without an answer; not what is over, nor a notice received."""
     await tasks.settle([build_request(f"r{n}") for n in range(1, 5)])
     await tasks.settle([build_request("n1", kind="notice"), build_request("n2", kind="notice")])
     await tasks.settle([Cancellation(id="r1")])
     assert await numbers_due(tasks) == [2, 3, 4, 5, 6]
     await tasks.settle([noted(3), noted(4), answered(4), noted(5), build_request("r7")])
-    await pass_expiry(pool)
+    await let_all_be_past(database_dsn)
     assert await tasks.expire() == 4
     assert await states(tasks) == [
         "cancelled", "expired", "expired", "answered", "received", "expired", "expired",
@@ -152,12 +147,12 @@ async def test_what_expires(tasks: Tasks, pool: asyncpg.Pool) -> None:
 
 
 async def test_expiry_is_done_in_pieces(
-    tasks: Tasks, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+    tasks: Tasks, pool: asyncpg.Pool, database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many there are, one statement ends a bounded number."""
     monkeypatch.setattr(module, "MAX_EXPIRED", 2)
     await tasks.settle([build_request(to={"all": True})])
-    await pass_expiry(pool)
+    await let_all_be_past(database_dsn)
     assert [await tasks.expire() for _ in range(3)] == [2, 1, 0]
 
 
@@ -230,12 +225,14 @@ async def test_what_was_never_sent_is_not_withdrawn(tasks: Tasks) -> None:
     assert await tasks.claim_due(HERE) == await tasks.claim_arrived(HERE) == []
 
 
-async def test_a_withdrawal_ends_with_its_task(tasks: Tasks, pool: asyncpg.Pool) -> None:
+async def test_a_withdrawal_ends_with_its_task(
+    tasks: Tasks, pool: asyncpg.Pool, database_dsn: str
+) -> None:
     """What has expired the handset does not show anyway; the state stays."""
     await tasks.settle([build_request()])
     await tasks.claim_due(HERE)
     await tasks.settle([Cancellation(id="r1")])
-    await pass_expiry(pool)
+    await let_all_be_past(database_dsn)
     assert await tasks.claim_due(HERE) == []
     assert await tasks.expire() == 0
     assert await pool.fetchval("SELECT next_try_at IS NULL AND state = 'cancelled' FROM task")
@@ -311,8 +308,8 @@ async def test_looking_costs_an_index(tasks: Tasks, pool: asyncpg.Pool) -> None:
         )
     await pool.execute("ANALYZE task")
     for name, arguments in (
-        ("claim_due", ([1, 2, 3], [1, 1, 1], timedelta(seconds=1), 9)),
-        ("claim_arrived", ([1, 2, 3], [1, 1, 1], timedelta(seconds=1), 9)),
+        ("claim_due", ([1, 2, 3], [1, 1, 1], timedelta(seconds=1), 9, 0)),
+        ("claim_arrived", ([1, 2, 3], [1, 1, 1], timedelta(seconds=1), 9, 0)),
         ("expire", (9,)),
     ):
         plan = await pool.fetch(f"EXPLAIN {module._QUERIES[name]}", *arguments)

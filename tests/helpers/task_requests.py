@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
+
 from gateway.handlers.outcome import Answered
 from gateway.protocol.task_messages import Answer, Noted, TaskNoted
 from gateway.task_request import TaskRequest, decode_request
@@ -52,3 +54,11 @@ def answered(
 ) -> FromDevice:
     """A device answers."""
     return FromDevice(device, installation, Answered(task, answer, ANSWERED_AT, text))
+
+
+async def let_all_be_past(dsn: str) -> None:
+    """Let all tasks have expired a moment ago, which nobody may do but a test."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("SET session_replication_role = replica")
+    await connection.execute("UPDATE task SET expires_at = now()")
+    await connection.close()
