@@ -1,4 +1,4 @@
-"""The command line: `gateway serve | migrate | devices | demo`."""
+"""The command line: `gateway serve | migrate | devices | tasks | demo`."""
 
 import asyncio
 import signal
@@ -14,6 +14,7 @@ from gateway.demo_command import demo
 from gateway.devices_command import devices
 from gateway.migrate import migrate as migrate_database
 from gateway.settings import FILE_VARIABLE, Settings
+from gateway.tasks_command import tasks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +76,7 @@ async def _serve_until_signal(settings: Settings) -> None:
 
 
 main.add_command(devices)
+main.add_command(tasks)
 main.add_command(demo)
 
 if __name__ == "__main__":
