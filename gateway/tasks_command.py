@@ -1,7 +1,7 @@
 """`gateway tasks`: ask inspectors for something, take it back, and see what became of it."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar, get_args
@@ -20,6 +20,7 @@ from gateway.events import TaskState
 from gateway.protocol.limits import MAX_DEVICE_ID, MAX_TASK_CHARACTERS
 from gateway.task_request import (
     Asked,
+    Cancellation,
     Kind,
     TaskRequest,
     TaskRequestError,
@@ -33,6 +34,7 @@ DEFAULT_LIFE_HOURS: Final = 24.0
 """Long enough for the next shift, short enough not to be forgotten."""
 
 T = TypeVar("T")
+AskedFor = TypeVar("AskedFor", TaskRequest, Cancellation)
 DeviceId = click.IntRange(1, MAX_DEVICE_ID)
 
 
@@ -66,7 +68,7 @@ def tasks() -> None:
 @click.option("--supersedes", help="Id of an earlier request, whose open tasks end.")
 @click.option("--file", type=click.File("rb"), help="A request in JSON instead; - is stdin.")
 @click.pass_obj
-def send(settings_file: Path | None, file: BinaryIO | None, **options: Any) -> None:
+def send(settings_file: Path | None, /, file: BinaryIO | None, **options: Any) -> None:
     r"""Ask for tasks, one for each handset meant. Prints the request's id and their number.
 
     \b
@@ -77,10 +79,11 @@ def send(settings_file: Path | None, file: BinaryIO | None, **options: Any) -> N
     Handsets that are offline get it when they greet. Exit code 1 if it is refused: an id that is
     used, nobody there, a time that is past.
     """
-    body = file.read() if file else _body(options)
-    request = _decoded(decode_request, body)
-    if not isinstance(request, TaskRequest):  # for the type checker
-        raise TypeError
+    if file and any(options.values()):
+        fail("--file holds the whole request: no other option goes with it", EXIT_USAGE)
+    if options["expires_at"] and options["expires_in"]:
+        fail("--expires-at and --expires-in say the same: give one", EXIT_USAGE)
+    request = _decoded(decode_request, file.read() if file else _body(options))
     _ask(settings_file, request, f"{request.id}\t{{0}}")
 
 
@@ -171,7 +174,7 @@ def _hours_ahead(hours: float | None) -> datetime:
     return datetime.now(UTC) + life
 
 
-def _decoded(decode: Callable[[bytes], Asked], body: bytes) -> Asked:
+def _decoded(decode: Callable[[bytes], AskedFor], body: bytes) -> AskedFor:
     try:
         return decode(body)
     except TaskRequestError as error:

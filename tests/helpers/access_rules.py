@@ -27,7 +27,8 @@ FOREIGN_TO_READ = (
     "fg/1/2/down/7", "fg/1/+/down/7", "fg/1/+/down/+", "fg/1/2/#", "fg/1/#", "fg/#", "#",
     "+/+/+/+/+", "fg/1/+/up/+", "fg/1/1/up/7", "/fg/1/2/down/7", "fg.1.2.down.7", "fg/1/2.down.7",
     "$share/gateway/fg/1/+/up/+", "$share/g/fg/1/2/down/7", "$queue/fg/1/2/down/7", "$SYS/#",
-    "$MQTT/#", "$MQTT/sub/#", "$JS/#", "fg/1/event/#", "fg/1/event/+", "fg/1/task/+", "fg/1/task/request",
+    "$MQTT/#", "$MQTT/sub/#", "$JS/#", "fg/1/event/#", "fg/1/event/+", "fg/1/task/+",
+    "fg/1/task/request",
 )  # fmt: skip
 """Filters with which device 1 tries to read what is not its own."""
 
@@ -39,8 +40,8 @@ FOREIGN_TO_WRITE = (
 """Topics on which device 1 tries to speak as somebody else."""
 
 FOREIGN_TO_WORKFLOW = (
-    "fg/1/#", "fg/#", "#", "fg/1/+/up/+", "fg/1/+/down/+", "fg/1/2/down/7", "fg/1/task/+", "fg/1/task/request",
-    "fg/1/workflow/down/7",
+    "fg/1/#", "fg/#", "#", "fg/1/+/up/+", "fg/1/+/down/+", "fg/1/2/down/7", "fg/1/task/+",
+    "fg/1/task/request", "fg/1/workflow/down/7",
 )  # fmt: skip
 """Filters with which a workflow service tries to read what is not for it."""
 
