@@ -15,6 +15,9 @@ _task_replies = Counter("gateway_task_replies", "Notes and answers of devices", 
 _task_work_dropped = Counter("gateway_task_work_dropped", "Requests and answers without room")
 _task_work_retries = Counter("gateway_task_work_retries", "Work on tasks tried again")
 _task_work_failures = Counter("gateway_task_work_failures", "Work on tasks lost to a bug of ours")
+_delivery_failures = Counter(
+    "gateway_task_delivery_failures", "Rounds of delivery ended by a bug of ours"
+)
 
 
 def task_work_done(work: Work, result: RequestVerdict | Fate) -> None:
@@ -64,6 +67,12 @@ def tasks_expired(count: int) -> None:
 def tasks_wait(error: Exception, delay_seconds: float) -> None:
     """The database is away; tasks are delivered when it is back."""
     _log.warning("tasks_wait", error=str(error), delay_seconds=round(delay_seconds, 2))
+
+
+def task_delivery_failed(error: Exception, delay_seconds: float) -> None:
+    """A bug of ours ended a round of delivery. Reports go on; what was claimed is due again."""
+    _delivery_failures.inc()
+    _log.error("task_delivery_failed", exc_info=error, delay_seconds=round(delay_seconds, 2))
 
 
 def listener_lost(channel: str, error: BaseException, delay_seconds: float) -> None:

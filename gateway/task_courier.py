@@ -86,7 +86,9 @@ class TaskCourier:
     # The work.
 
     async def run(self) -> None:
-        """Deliver until cancelled. While the database is away, devices wait."""
+        """Deliver until cancelled. While the database is away, devices wait; after a bug of ours
+        too.
+        """
         delays = back_off()
         next_poll = self._monotonic()
         while True:
@@ -96,9 +98,12 @@ class TaskCourier:
             try:
                 await self._round()
                 delays = back_off()
-            except StoreUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - a bug here must not end the taking of reports
                 delay_seconds = next(delays)
-                observe_tasks.tasks_wait(error, delay_seconds)
+                if isinstance(error, StoreUnavailableError):
+                    observe_tasks.tasks_wait(error, delay_seconds)
+                else:
+                    observe_tasks.task_delivery_failed(error, delay_seconds)
                 self._look = True
                 await asyncio.sleep(delay_seconds)
                 continue

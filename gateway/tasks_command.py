@@ -88,15 +88,15 @@ def send(settings_file: Path | None, /, file: BinaryIO | None, **options: Any) -
 
 
 @tasks.command()
-@click.argument("request_id", metavar="ID")
+@click.argument("request")
 @click.option("--reason", default="", help="For the record.")
 @click.pass_obj
-def cancel(settings_file: Path | None, request_id: str, reason: str) -> None:
-    """Take back the open tasks of request ID.
+def cancel(settings_file: Path | None, request: str, reason: str) -> None:
+    """Take back the open tasks of REQUEST, an id.
 
     Handsets that have them are told. Exit code 1 if there is no such request, or nothing is open.
     """
-    body = msgspec.json.encode({"id": request_id, "reason": reason})
+    body = msgspec.json.encode({"id": request, "reason": reason})
     _ask(settings_file, _decoded(decode_cancellation, body), "cancelled: {0}")
 
 
@@ -125,16 +125,16 @@ def list_(
 
 
 @tasks.command()
-@click.argument("request_id", metavar="ID")
+@click.argument("request")
 @click.pass_obj
-def show(settings_file: Path | None, request_id: str) -> None:
-    """Show all that happened to request ID and its tasks, oldest first.
+def show(settings_file: Path | None, request: str) -> None:
+    """Show all that happened to REQUEST, an id, and its tasks, oldest first.
 
     Exit code 1 if nothing is known of it.
     """
-    verdicts, changes = _with_tasks(settings_file, lambda table: table.history(request_id))
+    verdicts, changes = _with_tasks(settings_file, lambda table: table.history(request))
     if not verdicts:
-        fail(f"there is no request {request_id}", EXIT_FAILED)
+        fail(f"there is no request {request}", EXIT_FAILED)
     click.echo("at\ttask\tdevice\twhat\tanswer\ttext")
     for verdict in verdicts:
         fate = "repeated" if verdict.repeated else "accepted" if verdict.accepted else "refused"

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from gateway.protocol import topics
 from gateway.protocol.errors import RefusalCode, Resend
-from gateway.protocol.messages import Ping, Pong, Refusal
+from gateway.protocol.messages import Goodbye, Ping, Pong, Refusal
 from gateway.protocol.task_messages import (
     Answer,
     Noted,
@@ -242,6 +242,48 @@ async def test_a_device_that_moves_between_two_gateways(database_dsn: str) -> No
                 await client.send(TaskNoted(number))
                 await world.until_states(*["answered"] * (number - 1), "received")
         assert await world.look.rows("SELECT sum(attempts)::int FROM task") == [(4,)]
+
+
+@pytest.mark.mosquitto
+async def test_two_gateways_that_divide_a_devices_messages(
+    database_dsn: str, mosquitto_broker: Broker
+) -> None:
+    """Over MQTT 5 either may hold the device, or both: each task comes once."""
+    await register(database_dsn)
+    mqtt = {**mqtt_settings(mosquitto_broker), "version": "5", "shared_group": uuid.uuid4().hex}
+    async with (
+        served_gateway(database_dsn, uuid.uuid4().hex, mqtt=mqtt, **SOON) as one,
+        served_gateway(database_dsn, uuid.uuid4().hex, mqtt=mqtt, **SOON) as two,
+    ):
+        await until_ready(one)
+        await until_ready(two)
+        world = World(database_dsn, one, mosquitto_broker)
+        async with world.handset() as handset:
+            for number in range(1, 11):
+                await world.ask(build_request(f"r{number}"))
+                assert (await handset.hear(Task)).task == number
+                await handset.tell(TaskNoted(number))
+                await handset.tell(TaskAnswer(number, Answer.EXISTS, AT))
+                receipt = TaskReceipt(number, Receipt.ACCEPTED)
+                assert await handset.hear(TaskReceipt) == receipt
+        assert await world.states() == ["answered"] * 10
+        assert await world.look.rows("SELECT sum(attempts)::int FROM task") == [(10,)]
+
+
+async def test_an_answer_before_the_end_is_receipted(database_dsn: str) -> None:
+    """The desk is drained before the goodbye."""
+    await register(database_dsn)
+    async with served_gateway(database_dsn, **SOON) as gateway, greeted(gateway.tcp) as client:
+        await World(database_dsn, gateway, None).ask(build_request())
+        await client.expect(Task)
+        await client.send(TaskAnswer(1, Answer.EXISTS, AT), TaskAnswer(9, Answer.EXISTS, AT))
+        await client.send(Ping())
+        kinds = [type(await client.receive())]
+        gateway.stop.set()
+        while kinds[-1] is not Goodbye:
+            kinds.append(type(await client.receive()))
+    assert kinds.count(TaskReceipt) == 2
+    assert kinds[-3:] == [Refusal, TaskReceipt, Goodbye]
 
 
 async def test_a_street_and_all(database_dsn: str) -> None:

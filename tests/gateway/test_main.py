@@ -40,6 +40,11 @@ COMMANDS = (
     ("devices", "import"),
     ("devices", "list"),
     ("devices", "revoke"),
+    ("tasks",),
+    ("tasks", "cancel"),
+    ("tasks", "list"),
+    ("tasks", "send"),
+    ("tasks", "show"),
 )
 
 

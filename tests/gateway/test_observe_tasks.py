@@ -59,7 +59,7 @@ def test_counts() -> None:
     """What was sent, expired, dropped, tried again and lost."""
     names = (
         "tasks_sent", "task_withdrawals_sent", "tasks_expired", "task_work_dropped",
-        "task_work_retries", "task_work_failures",
+        "task_work_retries", "task_work_failures", "task_delivery_failures",
     )  # fmt: skip
     counts = [grown(f"gateway_{name}_total") for name in names]
     observe.tasks_sent(3, 2)
@@ -69,11 +69,13 @@ def test_counts() -> None:
         observe.task_work_retried(OSError("away"), 5, 0.123)
         observe.task_work_failed(ValueError("a bug of this test"))
         observe.tasks_wait(OSError("away"), 0.1)
+        observe.task_delivery_failed(ValueError("a bug of this test"), 0.1)
         observe.listener_lost("task", OSError("away"), 0.1)
-    assert [count() for count in counts] == [3, 2, 4, 1, 1, 1]
+    assert [count() for count in counts] == [3, 2, 4, 1, 1, 1, 1]
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("task_work_retried", "warning"),
         ("task_work_failed", "error"),
         ("tasks_wait", "warning"),
+        ("task_delivery_failed", "error"),
         ("listener_lost", "warning"),
     ]

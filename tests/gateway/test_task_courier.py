@@ -226,6 +226,25 @@ async def test_devices_wait_while_the_database_is_away() -> None:
             assert rig.tasks.asked[0] == ("arrived", [1])
 
 
+async def test_a_bug_ends_a_round_and_not_the_process() -> None:
+    """It is told, and the next round is tried."""
+    rig = Rig()
+    expire = rig.tasks.expire
+    failures = iter([ZeroDivisionError("a bug of this test")])
+
+    async def fail_once() -> int:
+        for failure in failures:
+            raise failure
+        return await expire()
+
+    rig.tasks.expire = fail_once  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        async with running(rig):
+            rig.arrive(1)
+            await until(lambda: ("due", [1]) in rig.tasks.asked)
+    assert [line["event"] for line in logs] == ["task_delivery_failed"]
+
+
 async def test_a_device_that_greets_anew_during_the_look() -> None:
     """It is looked for again: the first look was for its older session."""
     rig = Rig()

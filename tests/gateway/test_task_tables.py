@@ -204,6 +204,34 @@ async def test_a_late_answer_is_whole(connection: asyncpg.Connection, values: st
         )
 
 
+@pytest.mark.parametrize(
+    "column, good, bad",
+    [
+        ("text", "repeat('x', 500)", "repeat('x', 501)"),
+        ("text", "'x'", "''"),
+        ("case_number", "repeat('x', 64)", "repeat('x', 65)"),
+        ("grid", "999999999999999", "1000000000000000"),
+        ("pictures", "array_fill('x'::text, ARRAY[9])", "array_fill('x'::text, ARRAY[10])"),
+        ("pictures", "ARRAY[repeat('x', 2304)]", "ARRAY[repeat('x', 2305)]"),
+        ("id", "repeat('x', 64)", "repeat('x', 65)"),
+    ],
+)
+async def test_what_could_not_be_sent_is_not_taken(
+    connection: asyncpg.Connection, column: str, good: str, bad: str
+) -> None:
+    """Whoever writes it: a task must fit a frame."""
+    values = {"id": "'n'", "kind": "'notice'", "text": "'t'", "case_number": "''"}
+    values |= {"pictures": "'{}'", "expires_at": "now()"}
+    for value in (bad, good):
+        row = {**values, column: value}
+        statement = f"INSERT INTO task_request ({','.join(row)}) SELECT {','.join(row.values())}"
+        if value == good:
+            await connection.execute(statement)
+        else:
+            with pytest.raises(asyncpg.CheckViolationError):
+                await connection.execute(statement)
+
+
 async def test_the_readable_view(connection: asyncpg.Connection) -> None:
     """One line a task, with what was asked."""
     await insert(connection)
