@@ -28,7 +28,7 @@ from gateway.tasks_command import tasks
 @click.version_option(__version__, prog_name="gateway")
 @click.pass_context
 def main(context: click.Context, settings_file: Path | None) -> None:
-    r"""Field gateway: takes inspectors' reports from their handsets over TCP and MQTT and commits
+    """Field gateway: takes inspectors' reports from their handsets over TCP and MQTT and commits
     each exactly once in PostgreSQL before it is acknowledged.
 
     \b
@@ -37,7 +37,7 @@ def main(context: click.Context, settings_file: Path | None) -> None:
 
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 a server cannot be reached.
-    """
+    """  # noqa: D301 - click's mark of lines to be left as they are is a real backspace
     context.obj = settings_file
 
 

@@ -69,7 +69,7 @@ def tasks() -> None:
 @click.option("--file", type=click.File("rb"), help="A request in JSON instead; - is stdin.")
 @click.pass_obj
 def send(settings_file: Path | None, /, file: BinaryIO | None, **options: Any) -> None:
-    r"""Ask for tasks, one for each handset meant. Prints the request's id and their number.
+    """Ask for tasks, one for each handset meant. Prints the request's id and their number.
 
     \b
     gateway tasks send --kind verify --device 4403070001 --text "核实人民路口井盖缺失" --case C-17
@@ -78,7 +78,7 @@ def send(settings_file: Path | None, /, file: BinaryIO | None, **options: Any) -
 
     Handsets that are offline get it when they greet. Exit code 1 if it is refused: an id that is
     used, nobody there, a time that is past.
-    """
+    """  # noqa: D301 - click's mark of lines to be left as they are is a real backspace
     if file and any(options.values()):
         fail("--file holds the whole request: no other option goes with it", EXIT_USAGE)
     if options["expires_at"] and options["expires_in"]:
