@@ -1,4 +1,4 @@
-"""The command line: `gateway serve | migrate | devices | demo`."""
+"""The command line: `gateway serve | migrate | devices | tasks | demo`."""
 
 import asyncio
 import signal
@@ -14,6 +14,7 @@ from gateway.demo_command import demo
 from gateway.devices_command import devices
 from gateway.migrate import migrate as migrate_database
 from gateway.settings import FILE_VARIABLE, Settings
+from gateway.tasks_command import tasks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +28,7 @@ from gateway.settings import FILE_VARIABLE, Settings
 @click.version_option(__version__, prog_name="gateway")
 @click.pass_context
 def main(context: click.Context, settings_file: Path | None) -> None:
-    r"""Field gateway: takes inspectors' reports from their handsets over TCP and MQTT and commits
+    """Field gateway: takes inspectors' reports from their handsets over TCP and MQTT and commits
     each exactly once in PostgreSQL before it is acknowledged.
 
     \b
@@ -36,7 +37,7 @@ def main(context: click.Context, settings_file: Path | None) -> None:
 
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 a server cannot be reached.
-    """
+    """  # noqa: D301 - click's mark of lines to be left as they are is a real backspace
     context.obj = settings_file
 
 
@@ -75,6 +76,7 @@ async def _serve_until_signal(settings: Settings) -> None:
 
 
 main.add_command(devices)
+main.add_command(tasks)
 main.add_command(demo)
 
 if __name__ == "__main__":

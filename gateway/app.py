@@ -1,8 +1,8 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission, publishing -> HTTP -> TCP, MQTT.
-Stop: accept and read nothing more -> flush the batcher -> acks out, goodbye -> last events -> HTTP
--> database.
+Start: database -> batcher, admission, task desk and courier, publishing -> HTTP -> TCP, MQTT.
+Stop: read nothing more -> flush task desk, batcher -> acks out, goodbye -> last events -> HTTP ->
+database.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from gateway.batcher import Batcher
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
+from gateway.notifications import listen
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
@@ -31,10 +32,17 @@ from gateway.session import Station
 from gateway.settings import Settings
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
+from gateway.task_courier import TaskCourier
+from gateway.task_desk import TaskDesk
+from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
 
 LAST_COUNTS_SECONDS: Final = 2.0
 """How long the last counts of refusals may take at shutdown: no more than they are worth."""
+
+DESK_DRAIN_SECONDS: Final = 5.0
+"""How long the task desk may take at shutdown. What it does not commit comes again; reports, which
+are more, get the whole drain's time after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Gateway:
     store: PostgresStore
     batcher: Batcher
     admission: Admission
+    desk: TaskDesk
+    courier: TaskCourier
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
@@ -83,6 +93,12 @@ async def serve(
             stations = [
                 tasks.create_task(gateway.batcher.run(), name="batcher"),
                 tasks.create_task(gateway.admission.run(), name="admission"),
+                tasks.create_task(gateway.desk.run(), name="task desk"),
+                tasks.create_task(gateway.courier.run(), name="task courier"),
+                tasks.create_task(
+                    listen(settings.database.dsn, "task", gateway.courier.wake),
+                    name="task listener",
+                ),
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
@@ -126,7 +142,15 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     store = PostgresStore(pool, gateway=settings.name, publishes=settings.relay.enabled)
     batcher = Batcher(store, settings.batch, monotonic=loop.time)
     admission = Admission(Devices(pool))
-    attendance = Attendance()
+    tasks = Tasks(pool, retry_seconds=settings.tasks.retry_seconds)
+    desk, attendance = TaskDesk(tasks), Attendance()
+    courier = TaskCourier(
+        tasks,
+        attendance,
+        poll_seconds=settings.tasks.poll_seconds,
+        unix_time=time.time,
+        monotonic=loop.time,
+    )
     station = Station(
         tables=load_tables(),
         offer=batcher.offer,
@@ -134,10 +158,13 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         unix_time=time.time,
         monotonic=loop.time,
         call_soon=loop.call_soon,
+        take_task_reply=desk.take_reply,
+        arrived=attendance.arrived,
+        left=attendance.left,
     )
     tcp = TcpServer(settings.tcp, station, admission, batcher) if settings.tcp.enabled else None
     mqtt = (
-        MqttSource(settings.mqtt, settings.name, station, admission, batcher)
+        MqttSource(settings.mqtt, settings.name, station, admission, batcher, desk.take_request)
         if settings.mqtt.enabled
         else None
     )
@@ -146,7 +173,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         if settings.relay.enabled and settings.mqtt.enabled
         else None
     )
-    return Gateway(settings, store, batcher, admission, tcp, mqtt, publishing)
+    return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing)
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
@@ -160,6 +187,8 @@ def _watch_queues(gateway: Gateway) -> None:
     observe.watch_queue("batcher_writing_items", lambda: batcher.statistics().in_flight_items)
     observe.watch_queue("batcher_waiting_sources", lambda: batcher.statistics().waiting_for_space)
     observe.watch_queue("admission_greetings", gateway.admission.statistics)
+    observe.watch_queue("task_desk_waiting", gateway.desk.statistics)
+    observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
     if tcp is not None:
         observe.watch_queue("tcp_connections", tcp.statistics)
         observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))
@@ -185,6 +214,7 @@ async def _drain(gateway: Gateway) -> None:
         gateway.tcp.stop_accepting()
     if gateway.mqtt is not None:
         gateway.mqtt.stop_receiving()
+    await gateway.desk.drain(min(DESK_DRAIN_SECONDS, gateway.settings.drain_timeout_seconds))
     await gateway.batcher.drain(gateway.settings.drain_timeout_seconds)
     await asyncio.sleep(0)  # the acks of a turn go out at its end, and before any goodbye
     # The counts of refusals are all that may be lost here.

@@ -62,11 +62,13 @@ class BrokerUser:
         password: MQTT password.
         device_id: the device whose topics alone are open to this user; None for a gateway, to which
             all of our topics are open.
+        is_workflow: a service that may ask for tasks and read events, and nothing else.
     """
 
     name: str
     password: str
     device_id: int | None = None
+    is_workflow: bool = False
 
 
 class EmbeddedBroker:
@@ -209,7 +211,9 @@ def _user_line(user: BrokerUser) -> str:
     A right has exactly the topic's five levels, so no wildcard of a client can be wider than it.
     """
     root = PREFIX.replace("/", ".")
-    if user.device_id is None:
+    if user.is_workflow:
+        publish, subscribe = [f"{root}.task.*"], [f"{root}.event", f"{root}.event.>"]
+    elif user.device_id is None:
         # MQTT's filter fg/1/# means the parent level too, so it is refused without the first.
         publish = subscribe = [root, f"{root}.>"]
     else:

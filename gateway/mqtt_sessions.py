@@ -13,7 +13,7 @@ from gateway.parcel import Transport
 from gateway.protocol import topics
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode, Resend
-from gateway.protocol.messages import BadFrame, Hello, Message, Refusal, encode
+from gateway.protocol.messages import BadFrame, Goodbye, Hello, Message, Refusal, encode
 from gateway.protocol.proof import Greeting
 from gateway.protocol.wire_report import is_urgent
 from gateway.session import Session, Station, item_count
@@ -124,6 +124,11 @@ class MqttSessions:
         if waiting is not None:
             waiting.append(received)
             return
+        if isinstance(event, Goodbye):
+            # Of a device that leaves, or its will. It opens no session: nobody has to be known.
+            self._forget(received.key)
+            received.settled()
+            return
         session = None if isinstance(event, Hello) else self._session(received.key)
         if session is None:
             self._apply(received)
@@ -148,8 +153,7 @@ class MqttSessions:
             return None
         session, admitted_at = entry
         if self._station.monotonic() - admitted_at > self._recheck_device_seconds:
-            del self._open[key]
-            return None
+            return None  # it stays until the answer: to be replaced, or to leave
         self._open.move_to_end(key)
         return session
 
@@ -184,7 +188,8 @@ class MqttSessions:
             now, edition = int(self._station.unix_time()), self._station.tables.current
             self._reply(key, [admitted.welcome(now, edition)])
             received.settled()
-        else:
+        self._station.arrived(session)
+        if not isinstance(received.event, Hello):
             self._hand_over(session, received)
         ordinary: list[Received] = []
         for later in waiting:
@@ -205,17 +210,26 @@ class MqttSessions:
             Transport.MQTT,
             settled_through=min([admitted.settled_through, *below_refused]),
             send=lambda messages: self._reply(key, messages),
+            is_listening=lambda: not self.replies.full(),
         )
         self._open[key] = session, self._station.monotonic()
+        self._open.move_to_end(key)
         if len(self._open) > MAX_SESSIONS:
-            self._open.popitem(last=False)
+            self._forget(next(iter(self._open)))
         observe.session_opened(Transport.MQTT, key[0], "broker")
         observe.sessions_open(Transport.MQTT, len(self._open))
         return session
 
+    def _forget(self, key: Key) -> None:
+        """Its device has left, is refused, or has been silent longest."""
+        entry = self._open.pop(key, None)
+        if entry is not None:
+            self._station.left(entry[0])
+            observe.sessions_open(Transport.MQTT, len(self._open))
+
     def _refuse(self, key: Key, waiting: list[Received]) -> None:
         observe.not_admitted(Transport.MQTT, key[0], "broker")
-        self._open.pop(key, None)
+        self._forget(key)
         self._reply(key, [Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)])
         for received in waiting:
             self._station.refused(Transport.MQTT, item_count(received.event))

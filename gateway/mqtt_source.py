@@ -9,6 +9,8 @@ makes the device send again and be acked again, and saves it a PUBACK for each.
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import aiomqtt
@@ -32,6 +34,7 @@ from gateway.protocol.messages import BadFrame, decode_or_bad
 from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import MqttSettings
+from gateway.task_request import Action
 
 LAST_REPLIES_SECONDS: Final = 5.0
 """At shutdown: how long the last acks may take to reach the broker."""
@@ -48,6 +51,18 @@ UP_QOS: Final = 1
 DOWN_QOS: Final = 0
 """Of replies; see above."""
 
+ACTIONS: Final = {topics.TASK_REQUEST: Action.REQUEST, topics.TASK_CANCEL: Action.CANCEL}
+"""What workflow services ask for, by topic."""
+
+RequestTaker = Callable[[Action, bytes, Callable[[], None], Callable[[], None]], None]
+
+
+def give_up_request(
+    _action: Action, _body: bytes, _on_settled: Callable[[], None], on_given_up: Callable[[], None]
+) -> None:
+    """Where there is no desk for tasks."""
+    on_given_up()
+
 
 class MqttSource:
     """Takes frames from the broker and publishes replies; reconnects by itself."""
@@ -59,7 +74,16 @@ class MqttSource:
         station: Station,
         admission: Admission,
         batcher: Batcher,
+        take_request: RequestTaker = give_up_request,
     ) -> None:
+        """Args:
+        settings: Of the broker.
+        name: Of this gateway.
+        station: What sessions work with.
+        admission: Admits devices.
+        batcher: Is looked at before more is taken.
+        take_request: Takes what workflow services ask for; see `TaskDesk.take_request`.
+        """
         self.is_connected = False
         self._settings = settings
         self._client_id = settings.client_id or f"gateway-{name}"
@@ -70,6 +94,7 @@ class MqttSource:
             batcher,
             recheck_device_seconds=settings.recheck_device_seconds,
         )
+        self._take_request = take_request
         self._acks: ManualAcks | None = None
         self._has_worked = False
         self._stopped = False
@@ -143,9 +168,10 @@ class MqttSource:
 
     async def _subscribe(self, client: aiomqtt.Client, version: aiomqtt.ProtocolVersion) -> None:
         group = self._settings.shared_group
-        divides = version is V5 and group
-        topic_filter = topics.shared(group, topics.UP_FILTER) if divides else topics.UP_FILTER
-        await client.subscribe(topic_filter, qos=UP_QOS)
+        filters = [topics.UP_FILTER, topics.TASK_FILTER]
+        if version is V5 and group:
+            filters = [topics.shared(group, topic_filter) for topic_filter in filters]
+        await client.subscribe([(topic_filter, UP_QOS) for topic_filter in filters])
 
     async def _publish(self, client: aiomqtt.Client, version: aiomqtt.ProtocolVersion) -> None:
         properties = content_type_properties() if version is V5 else None
@@ -171,15 +197,18 @@ class MqttSource:
         if self._stopped:
             return
         delivery = acks.received(message)
-        key = topics.parse_up_topic(message.topic.value)
-        body = message.payload
-        if key is None or not isinstance(body, bytes):
-            observe.bad_topic(message.topic.value)
+        topic, body = message.topic.value, message.payload
+        key = topics.parse_up_topic(topic)
+        if topic in ACTIONS and isinstance(body, bytes):
+            settled = partial(acks.settled, delivery)
+            self._take_request(ACTIONS[topic], body, settled, partial(acks.given_up, delivery))
+        elif key is None or not isinstance(body, bytes):
+            observe.bad_topic(topic)
             acks.settled(delivery)
-            return
-        event = decode_payload(body)
-        body = event.body if isinstance(event, BadFrame) else body
-        self._sessions.receive(Received(key, event, body, acks, delivery))
+        else:
+            event = decode_payload(body)
+            body = event.body if isinstance(event, BadFrame) else body
+            self._sessions.receive(Received(key, event, body, acks, delivery))
         if len(acks) > self._settings.max_pending_messages:
             self._leave.set()
 

@@ -11,6 +11,7 @@ from typing import Final
 from gateway import observe
 from gateway.handlers import HANDLERS
 from gateway.handlers.context import Context
+from gateway.handlers.outcome import Answered, Outcome
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.acks import AckTracker
 from gateway.protocol.connection import Event
@@ -24,10 +25,30 @@ from gateway.protocol.messages import (
     WireBacklog,
 )
 from gateway.protocol.tables import Tables
+from gateway.protocol.task_messages import TaskNoted, TaskReceipt
 from gateway.protocol.wire_report import is_urgent
 
 IN_TABLE: Final = frozenset({Verdict.STORED, Verdict.DUPLICATE})
 SETTLED: Final = IN_TABLE | {Verdict.QUARANTINED}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReply:
+    """What a device said of a task, on its way to the task desk."""
+
+    session: "Session"
+    reply: TaskNoted | Answered
+    body: bytes
+    """Its frame, kept if it goes to quarantine."""
+    on_settled: Callable[[], None] | None
+    """To be called when it is committed."""
+    on_given_up: Callable[[], None] | None
+    """To be called instead when nothing comes of it here: the device sends it again."""
+
+    def give_up(self) -> None:
+        """Nothing comes of it here."""
+        if self.on_given_up:
+            self.on_given_up()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +64,12 @@ class Station:
     monotonic: Callable[[], float]
     call_soon: Callable[[Callable[[], None]], object]
     """Runs something at the end of this turn of the event loop."""
+    take_task_reply: Callable[[TaskReply], None] = TaskReply.give_up
+    """Hands what a device said of a task to the desk."""
+    arrived: Callable[["Session"], None] = lambda _session: None
+    """A device was welcomed."""
+    left: Callable[["Session"], None] = lambda _session: None
+    """A session is over."""
 
 
 class Session:
@@ -57,7 +84,12 @@ class Session:
         *,
         settled_through: int,
         send: Callable[[list[Message]], None],
+        is_listening: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.send: Final = send
+        """Sends messages to the device."""
+        self.is_listening: Final = is_listening
+        """Whether there is room for what is sent to it. It need not be asked before an answer."""
         self.device_id = device_id
         self.installation = installation
         self.transport = transport
@@ -66,7 +98,6 @@ class Session:
         """Whether the log has had its one line about them."""
         self.statistics = SessionStatistics()
         self._station = station
-        self._send = send
         self._acks = AckTracker(settled_through)
         # On a stream a refusal arrives before the ack behind it. Over MQTT it can be lost alone; a
         # device that is acked past it would take the refused report for a stored one.
@@ -94,11 +125,27 @@ class Session:
         station = self._station
         outcome = handler(event, Context(station.tables, int(station.unix_time())))
         if outcome.replies:
-            self._send(list(outcome.replies))
-        if not outcome.is_settled_later:
-            if on_settled:
-                on_settled()
-            return
+            self.send(list(outcome.replies))
+        if outcome.task_reply is not None:
+            # A TCP session does not end for it: the device sends it again in its time.
+            give_up = on_given_up if self.transport is Transport.MQTT else None
+            station.take_task_reply(TaskReply(self, outcome.task_reply, body, on_settled, give_up))
+        elif outcome.is_settled_later:
+            self.store(outcome, body, on_settled, on_given_up, urgent=is_urgent(event))
+        elif on_settled:
+            on_settled()
+
+    def store(
+        self,
+        outcome: Outcome,
+        body: bytes,
+        on_settled: Callable[[], None] | None = None,
+        on_given_up: Callable[[], None] | None = None,
+        *,
+        urgent: bool = False,
+    ) -> None:
+        """Have what a message brought stored or kept in quarantine, and answer. See `handle`."""
+        station, receipt = self._station, outcome.receipt
         parcel = Parcel(
             self.device_id,
             self.installation,
@@ -107,11 +154,11 @@ class Session:
             outcome.reports,
             outcome.tracks,
             outcome.rejected,
-            urgent=is_urgent(event),
+            urgent=urgent,
         )
         received_at = station.monotonic()
         parcel.on_settled = lambda _parcel, verdicts: self._settled(
-            verdicts, received_at, on_settled, on_given_up
+            verdicts, received_at, receipt, on_settled, on_given_up
         )
         items = parcel.items
         self.unsettled_items += items
@@ -123,6 +170,7 @@ class Session:
         self,
         verdicts: list[ItemVerdict],
         received_at: float,
+        receipt: TaskReceipt | None,
         on_settled: Callable[[], None] | None,
         on_given_up: Callable[[], None] | None,
     ) -> None:
@@ -143,6 +191,8 @@ class Session:
         if not self._reply_is_due:
             self._reply_is_due = True
             self._station.call_soon(self._reply)
+        if receipt:
+            self._station.call_soon(lambda: self.send([receipt]))
         if on_settled:
             on_settled()
 
@@ -151,7 +201,7 @@ class Session:
         self._reply_is_due = False
         messages: list[Message] = [*self._refusals, *self._acks.take_acks()]
         self._refusals.clear()
-        self._send(messages)
+        self.send(messages)
 
 
 @dataclass(slots=True)

@@ -125,6 +125,15 @@ class RelaySettings(_Section, frozen=True, kw_only=True):
     """How long notes of what was delivered are kept: so far back it can be published again."""
 
 
+class TaskSettings(_Section, frozen=True, kw_only=True):
+    """Tasks for handsets."""
+
+    retry_seconds: PositiveSeconds = limits.TASK_RETRY_SECONDS
+    """When a task that was sent and not noted is sent again."""
+    poll_seconds: PositiveSeconds = 2.0
+    """How often to look for what is due, beside being woken by the database."""
+
+
 class HttpSettings(_Section, frozen=True, kw_only=True):
     """Metrics and health for ops."""
 
@@ -156,6 +165,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     mqtt: MqttSettings = MqttSettings()
     batch: BatchSettings = BatchSettings()
     relay: RelaySettings = RelaySettings()
+    tasks: TaskSettings = TaskSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
 

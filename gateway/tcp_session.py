@@ -145,6 +145,8 @@ class TcpSession(asyncio.BufferedProtocol):
             self._timer.cancel()
         self._connection.receive_eof()
         self._server.closed(self, self._device_id())
+        if self._session is not None:
+            self._server.station.left(self._session)
         if not self.closed.done():
             self.closed.set_result(None)
         self._log_end(exc)
@@ -280,6 +282,7 @@ class TcpSession(asyncio.BufferedProtocol):
             Transport.TCP,
             settled_through=admitted.settled_through,
             send=self._send,
+            is_listening=lambda: self._writing_paused_at is None,
         )
         self._server.admitted(self, hello.device)
         settings, station = self._server.settings, self._server.station
@@ -291,6 +294,7 @@ class TcpSession(asyncio.BufferedProtocol):
         )
         self._connection.send(welcome, now)
         observe.session_opened(Transport.TCP, hello.device, self._peer())
+        station.arrived(self._session)
         self._arm_timer()
         self._pump()
 

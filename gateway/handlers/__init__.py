@@ -8,7 +8,7 @@ beyond what `Connection` does.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gateway.handlers import backlog, bad_frame, ping, report, track
+from gateway.handlers import backlog, bad_frame, ping, report, task_answer, task_noted, track
 from gateway.handlers.context import Context
 from gateway.handlers.outcome import Outcome
 from gateway.protocol.messages import (
@@ -22,11 +22,14 @@ from gateway.protocol.messages import (
     WireReport,
     WireTrack,
 )
+from gateway.protocol.task_messages import TaskAnswer, TaskNoted
 
 HANDLERS: Final[Mapping[type[Message | BadFrame], Callable[[Any, Context], Outcome]]] = {
     WireReport: report.handle,
     WireBacklog: backlog.handle,
     WireTrack: track.handle,
+    TaskNoted: task_noted.handle,
+    TaskAnswer: task_answer.handle,
     Ping: ping.handle,
     BadFrame: bad_frame.handle,
 }

@@ -187,10 +187,16 @@ def check_description(text: str) -> str | None:
     """
     if len(text) > MAX_DESCRIPTION_CHARACTERS:
         return f"description of {len(text)} characters, limit {MAX_DESCRIPTION_CHARACTERS}"
+    unfit = unfit_character(text)
+    return f"description holds {unfit}" if unfit else None
+
+
+def unfit_character(text: str) -> str | None:
+    """The first character of the categories Cc and Cs and its place, for people; None if there is
+    none.
+    """
     unfit = _UNFIT.search(text)
-    if unfit:
-        return f"description holds U+{ord(unfit.group()):04X} at {unfit.start()}"
-    return None
+    return f"U+{ord(unfit.group()):04X} at {unfit.start()}" if unfit else None
 
 
 def encode_texts(texts: Sequence[str]) -> str | bytes | msgpack.ExtType:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio
     scope="module", params=["nats", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
 )
 def guarded(request: pytest.FixtureRequest, place: Path) -> Iterator[Broker]:
-    """Each broker in turn, as deployed, with devices 1 and 2 and a gateway as its users."""
+    """Each broker in turn, as deployed, with devices 1 and 2, a gateway and a workflow service."""
     directory = place / f"guarded-{request.param}"
     broker: Broker
     if request.param == "mosquitto":
@@ -28,7 +28,12 @@ def guarded(request: pytest.FixtureRequest, place: Path) -> Iterator[Broker]:
         broker = Mosquitto(directory, rules.PASSWORDS)
     else:
         users = [
-            BrokerUser(name, password, int(name) if name.isdecimal() else None)
+            BrokerUser(
+                name,
+                password,
+                int(name) if name.isdecimal() else None,
+                is_workflow=name == "workflow",
+            )
             for name, password in rules.PASSWORDS.items()
         ]
         broker = EmbeddedBroker(directory, users)
@@ -61,6 +66,35 @@ async def test_a_device_reads_nothing_of_others(guarded: Broker, topic_filter: s
 async def test_a_device_cannot_speak_as_another(guarded: Broker, topic: str) -> None:
     """Nobody hears what it publishes on a topic that is not its own."""
     assert await rules.attempt_to_write(guarded, topic) == []
+
+
+async def test_a_workflow_service_asks_and_reads_events(guarded: Broker) -> None:
+    """Its two things, QoS 1 both ways."""
+    async with (
+        rules.connect(guarded, "gateway") as gateway,
+        rules.connect(guarded, "workflow") as service,
+    ):
+        assert await rules.subscribe(gateway, "fg/1/task/+") == "granted"
+        assert await rules.subscribe(service, "fg/1/event/#") == "granted"
+        for topic in ("fg/1/task/request", "fg/1/task/cancel"):
+            await service.publish(topic, b"asked", qos=1)
+            assert (await anext(gateway.messages)).topic.value == topic
+        await gateway.publish("fg/1/event/report/440307003/event/0203/ordinary", b"{}", qos=1)
+        event = await anext(service.messages)
+    assert (event.payload, event.qos) == (b"{}", 1)
+
+
+@pytest.mark.parametrize("topic_filter", rules.FOREIGN_TO_WORKFLOW)
+async def test_a_workflow_service_reads_events_alone(guarded: Broker, topic_filter: str) -> None:
+    """Neither what devices and gateways say to each other nor what others ask."""
+    seen = await rules.attempt_of_workflow_to_read(guarded, topic_filter)
+    assert [topic for topic in seen if not topic.startswith("fg/1/event/")] == []
+
+
+@pytest.mark.parametrize("topic", rules.NOT_FOR_WORKFLOW)
+async def test_a_workflow_service_asks_alone(guarded: Broker, topic: str) -> None:
+    """Nobody hears it as a device or a gateway, nor events of its own."""
+    assert await rules.attempt_of_workflow_to_write(guarded, topic) == []
 
 
 async def test_a_will_cannot_speak_as_another(guarded: Broker) -> None:

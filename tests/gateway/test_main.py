@@ -40,7 +40,24 @@ COMMANDS = (
     ("devices", "import"),
     ("devices", "list"),
     ("devices", "revoke"),
+    ("tasks",),
+    ("tasks", "cancel"),
+    ("tasks", "list"),
+    ("tasks", "send"),
+    ("tasks", "show"),
 )
+
+
+@pytest.mark.parametrize(
+    "command, line",
+    [
+        ((), "  Begin with:   gateway demo --reports 2000"),
+        (("tasks", "send"), "  gateway tasks send --file request.json"),
+    ],
+)
+def test_examples_stand_on_lines_of_their_own(command: tuple[str, ...], line: str) -> None:
+    """Else nobody could copy them."""
+    assert line in CliRunner().invoke(main, [*command, "--help"]).output.splitlines()
 
 
 def register(dsn: str, *devices: int) -> None:

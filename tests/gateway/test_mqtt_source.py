@@ -12,7 +12,7 @@ import pytest
 from gateway.admission import Admission, Registry
 from gateway.batcher import Batcher
 from gateway.devices import Registration
-from gateway.mqtt_source import MqttSource, decode_payload
+from gateway.mqtt_source import MqttSource, decode_payload, give_up_request
 from gateway.parcel import Transport
 from gateway.protocol import topics
 from gateway.protocol.errors import RefusalCode, Resend
@@ -21,6 +21,7 @@ from gateway.protocol.messages import Ack, BadFrame, Ping, Pong, Refusal, Welcom
 from gateway.protocol.wire_report import pack_report
 from gateway.session import Station
 from gateway.settings import BatchSettings, MqttSettings
+from gateway.task_request import Action
 from tests.helpers.brokers import Broker
 from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_report
 from tests.helpers.memory_store import MemoryStore
@@ -56,6 +57,7 @@ class Rig:
         self.store = MemoryStore()
         self.registry = EverybodyIsKnown()
         self.refused: list[tuple[Transport, int]] = []
+        self.asked: list[tuple[Action, bytes, Callable[[], None], Callable[[], None]]] = []
         self.batcher = Batcher(self.store, BatchSettings(linger_seconds=0))
         registry: Registry = self.registry
         self.admission = Admission(registry)
@@ -75,6 +77,7 @@ class Rig:
             station,
             self.admission,
             self.batcher,
+            lambda *asked: self.asked.append(asked),
         )
 
 
@@ -277,3 +280,33 @@ async def test_a_payload_beyond_a_frame_is_cut() -> None:
     largest = decode_payload(bytes(MAX_FRAME_BYTES))
     assert isinstance(largest, BadFrame)
     assert largest.code is RefusalCode.MALFORMED_MESSAGE
+
+
+async def test_what_workflow_services_ask_is_acked_after_the_commit(broker: Broker) -> None:
+    """By topic, with the body as it came; until the desk says so the broker gets no PUBACK."""
+    async with running(Rig(broker)) as rig, mqtt_device(broker, next(_devices)) as service:
+        await service._client.publish(topics.TASK_REQUEST, b"request", qos=1)
+        await service._client.publish(topics.TASK_CANCEL, b"", qos=1)
+        await until(lambda: len(rig.asked) == 2)
+        assert [asked[:2] for asked in rig.asked] == [
+            (Action.REQUEST, b"request"),
+            (Action.CANCEL, b""),
+        ]
+        assert rig.source.statistics()[0] == 2
+        rig.asked[0][2]()
+        assert rig.source.statistics()[0] == 1
+        rig.asked[1][3]()
+        assert rig.source.statistics()[0] == 0
+        await service._client.publish(f"{topics.PREFIX}/task/other", b"?", qos=1)
+        await service.publish(wire(1))
+        assert await service.receive() == Ack(1)
+        assert len(rig.asked) == 2
+
+
+async def test_without_a_desk_requests_are_given_up() -> None:
+    """They hold up nothing that came behind them."""
+    told: list[str] = []
+    give_up_request(
+        Action.CANCEL, b"", lambda: told.append("settled"), lambda: told.append("given up")
+    )
+    assert told == ["given up"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.handlers.outcome import Rejected
+from gateway.handlers.outcome import Answered, Rejected
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.errors import RefusalCode, Resend
 from gateway.protocol.messages import (
@@ -18,8 +18,9 @@ from gateway.protocol.messages import (
     WireTrack,
 )
 from gateway.protocol.report import Urgency
+from gateway.protocol.task_messages import Answer, Receipt, TaskAnswer, TaskNoted, TaskReceipt
 from gateway.protocol.wire_report import pack_track
-from gateway.session import Session, Station, item_count, refusals
+from gateway.session import Session, Station, TaskReply, item_count, refusals
 from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_track
 from tests.helpers.metrics import TCP, LedgerOfMetrics, grown
 from tests.helpers.wire import backlog, wire
@@ -36,6 +37,7 @@ class Bench:
         self.sent: list[list[Message]] = []
         self.soon: list[Callable[[], None]] = []
         self.seconds = 0.0
+        self.task_replies: list[TaskReply] = []
         station = Station(
             tables=TABLES,
             offer=self.parcels.append,
@@ -43,6 +45,7 @@ class Bench:
             unix_time=lambda: float(NOW),
             monotonic=lambda: self.seconds,
             call_soon=self.soon.append,
+            take_task_reply=self.task_replies.append,
         )
         self.session = Session(
             station, 5, 7, Transport.TCP, settled_through=settled_through, send=self.sent.append
@@ -220,6 +223,45 @@ def test_received_and_ack_latency_are_counted(bench: Bench) -> None:
     bench.seconds = 0.25
     bench.store(0)
     assert (seconds(), acks()) == (0.25, 1)
+
+
+def test_what_is_said_of_a_task_goes_to_the_desk(bench: Bench) -> None:
+    """With its frame and callbacks; it is no parcel, and counts neither as received nor against
+    the window. Over TCP nobody is told that it was given up: the session goes on.
+    """
+    ledger, told = LedgerOfMetrics(), list[str]()
+    given_up = lambda: told.append("given up")  # noqa: E731 -- once
+    bench.session.handle(TaskNoted(3), b"1", lambda: told.append("settled"), given_up)
+    bench.session.handle(TaskAnswer(3, Answer.EXISTS, 9, "在"), b"2", None, given_up)
+    note, answer = bench.task_replies
+    assert (note.session, note.reply, note.body) == (bench.session, TaskNoted(3), b"1")
+    assert (answer.reply, answer.body) == (Answered(3, Answer.EXISTS, 9, "在"), b"2")
+    assert (bench.session.unsettled_items, bench.parcels, ledger.counts()) == (0, [], {})
+    assert note.on_settled
+    note.on_settled()
+    note.give_up()
+    answer.give_up()
+    assert told == ["settled"]
+
+
+def test_an_answer_that_cannot_be_read(bench: Bench) -> None:
+    """The refusal, then the receipt: both behind the commit, like all of its turn."""
+    told: list[str] = []
+    bench.session.handle(TaskAnswer(3, 99, 9), b"frame", lambda: told.append("settled"))
+    assert (bench.parcels[0].frame, bench.turn(), told) == (b"frame", [], [])
+    bench.settle(0, ItemVerdict(None, QUARANTINED, RefusalCode.BAD_ANSWER))
+    assert bench.turn() == [
+        Refusal(RefusalCode.BAD_ANSWER, Resend.NEVER),
+        TaskReceipt(3, Receipt.NOT_ACCEPTED),
+    ]
+    assert told == ["settled"]
+
+
+def test_an_answer_that_is_given_up_gets_no_receipt(bench: Bench) -> None:
+    """The device keeps it."""
+    bench.session.handle(TaskAnswer(3, 99, 9), b"frame")
+    bench.settle(0, ItemVerdict(None, FAILED))
+    assert bench.turn() == []
 
 
 def verdict(sequence: int | None, code: RefusalCode | None) -> ItemVerdict:

@@ -72,6 +72,16 @@ async def test_from_a_peer_that_does_not_read_nothing_more_is_taken() -> None:
         await other.expect_acks_of(1)
 
 
+async def test_a_peer_that_does_not_read_is_not_listening() -> None:
+    """Tasks are not sent to it; to another they are."""
+    async with tcp_gateway() as gateway, deaf_client(gateway), greeted(gateway.address, 2):
+        deaf, other = (gateway.attendance.session_of(device) for device in (1, 2))
+        assert deaf
+        assert other
+        assert not deaf.is_listening()
+        assert other.is_listening()
+
+
 async def test_a_peer_that_does_not_read_for_the_idle_time_is_cut() -> None:
     """It is counted and logged once; cutting does not wait for it."""
     async with tcp_gateway(idle_timeout_seconds=600) as gateway:

@@ -10,6 +10,7 @@ from gateway import admission as admission_module
 from gateway.parcel import Transport
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.messages import Goodbye, Ping, Pong, Refusal
+from gateway.protocol.task_messages import TaskWithdrawal
 from gateway.settings import TcpSettings
 from gateway.tcp_server import RESTART_RETRY_SECONDS, TcpServer
 from gateway.tcp_session import BUSY_RETRY_SECONDS
@@ -238,3 +239,38 @@ async def test_strangers_get_a_goodbye_too(store: MemoryStore) -> None:
         await gateway.server.close_sessions()
         goodbye = Goodbye(GoodbyeReason.SHUTTING_DOWN, RESTART_RETRY_SECONDS)
         assert await client.expect_end() == ([], goodbye)
+
+
+async def test_a_welcome_device_is_here_until_its_connection_ends(store: MemoryStore) -> None:
+    """It is told of behind the welcome, so that what is sent to it then arrives."""
+    async with tcp_gateway(store) as gateway:
+        async with connect(gateway.address, 7, 3) as client:
+            hello = await client.hello()
+            assert gateway.attendance.devices() == []
+            await client.send(hello)
+            await client.welcome()
+            session = gateway.attendance.session_of(7)
+            assert session
+            assert (session.device_id, session.installation) == (7, 3)
+            session.send([TaskWithdrawal(5)])
+            assert await client.expect(TaskWithdrawal) == TaskWithdrawal(5)
+        await until(lambda: not gateway.attendance.devices())
+
+
+async def test_the_newer_session_is_the_one_that_is_here(store: MemoryStore) -> None:
+    """The end of the older one changes nothing."""
+    async with tcp_gateway(store) as gateway, greeted(gateway.address) as older:
+        first = gateway.attendance.session_of(1)
+        async with greeted(gateway.address):
+            await older.expect_end()
+            await gateway.until_sessions(1)
+            assert gateway.attendance.session_of(1) not in {None, first}
+        await until(lambda: not gateway.attendance.devices())
+
+
+async def test_who_is_not_admitted_is_not_here(store: MemoryStore) -> None:
+    """Neither before nor after."""
+    async with tcp_gateway(store) as gateway, connect(gateway.address, 9_999) as client:
+        await client.send(await client.hello())
+        await client.expect_end()
+        assert gateway.attendance.devices() == []

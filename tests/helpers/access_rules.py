@@ -14,8 +14,8 @@ import aiomqtt
 
 from tests.helpers.brokers import Broker
 
-PASSWORDS = {"1": "first", "2": "second", "gateway": "central"}
-"""Users of these tests: devices 1 and 2, and a gateway."""
+PASSWORDS = {"1": "first", "2": "second", "gateway": "central", "workflow": "service"}
+"""Users of these tests: devices 1 and 2, a gateway, and a workflow service."""
 
 SENTINEL = b"sentinel"
 
@@ -27,15 +27,29 @@ FOREIGN_TO_READ = (
     "fg/1/2/down/7", "fg/1/+/down/7", "fg/1/+/down/+", "fg/1/2/#", "fg/1/#", "fg/#", "#",
     "+/+/+/+/+", "fg/1/+/up/+", "fg/1/1/up/7", "/fg/1/2/down/7", "fg.1.2.down.7", "fg/1/2.down.7",
     "$share/gateway/fg/1/+/up/+", "$share/g/fg/1/2/down/7", "$queue/fg/1/2/down/7", "$SYS/#",
-    "$MQTT/#", "$MQTT/sub/#", "$JS/#",
+    "$MQTT/#", "$MQTT/sub/#", "$JS/#", "fg/1/event/#", "fg/1/event/+", "fg/1/task/+",
+    "fg/1/task/request",
 )  # fmt: skip
 """Filters with which device 1 tries to read what is not its own."""
 
 FOREIGN_TO_WRITE = (
     "fg/1/2/up/7", "fg/1/2/down/7", "fg/1/1/down/7", "fg/1/1/up/7/8", "fg/1/1/up", "fg/1/01/up/7",
     "fg/1//up/7", "fg/1/1/up/7/../../../2/up/7", "fg.1.2.up.7", "fg/1/2.up.7",
+    "fg/1/task/request", "fg/1/task/cancel", "fg/1/event/task/1/sent",
 )  # fmt: skip
 """Topics on which device 1 tries to speak as somebody else."""
+
+FOREIGN_TO_WORKFLOW = (
+    "fg/1/#", "fg/#", "#", "fg/1/+/up/+", "fg/1/+/down/+", "fg/1/2/down/7", "fg/1/task/+",
+    "fg/1/task/request", "fg/1/workflow/down/7",
+)  # fmt: skip
+"""Filters with which a workflow service tries to read what is not for it."""
+
+NOT_FOR_WORKFLOW = (
+    "fg/1/1/up/7", "fg/1/2/up/7", "fg/1/2/down/7", "fg/1/workflow/up/7", "fg/1/event/task/1/sent",
+    "fg/1/event/gateway/one", "fg/1/task", "fg/1/task/request/more",
+)  # fmt: skip
+"""Topics on which a workflow service tries to speak as somebody else."""
 
 
 def connect(
@@ -85,6 +99,9 @@ async def attempt_to_read(broker: Broker, topic_filter: str) -> Sequence[str]:
         async with connect(broker, "2") as other:
             await other.publish("fg/1/2/up/7", b"for the gateway alone", qos=1)
         await gateway.publish("fg/1/2/down/7", b"for device 2 alone", qos=1)
+        await gateway.publish("fg/1/event/device/2", b"for workflow services", qos=1)
+        async with connect(broker, "workflow") as service:
+            await service.publish("fg/1/task/request", b"for the gateway alone", qos=1)
         await gateway.publish("fg/1/1/down/7", SENTINEL, qos=1)
         return await until_sentinel(device)
 
@@ -100,6 +117,33 @@ async def attempt_to_write(broker: Broker, topic: str) -> Sequence[str]:
         heard = await until_sentinel(gateway)
         await gateway.publish("fg/1/2/down/7", SENTINEL, qos=1)
         return heard + await until_sentinel(other)
+
+
+async def attempt_of_workflow_to_read(broker: Broker, topic_filter: str) -> Sequence[str]:
+    """Topics of what a workflow service gets to see through this filter."""
+    async with connect(broker, "gateway") as gateway, connect(broker, "workflow") as service:
+        assert await subscribe(service, "fg/1/event/#") == "granted"
+        await subscribe(service, topic_filter)
+        async with connect(broker, "2") as device:
+            await device.publish("fg/1/2/up/7", b"for the gateway alone", qos=1)
+        await service.publish("fg/1/task/request", b"for the gateway alone", qos=1)
+        for topic in ("fg/1/2/down/7", "fg/1/workflow/down/7"):
+            await gateway.publish(topic, b"for a device alone", qos=1)
+        await gateway.publish("fg/1/event/device/2", SENTINEL, qos=1)
+        return await until_sentinel(service)
+
+
+async def attempt_of_workflow_to_write(broker: Broker, topic: str) -> Sequence[str]:
+    """Topics on which a gateway or device 2 hears what a workflow service publishes on this."""
+    async with connect(broker, "gateway") as gateway, connect(broker, "2") as device:
+        await subscribe(gateway, "fg/1/#")
+        await subscribe(device, "fg/1/2/down/7")
+        async with connect(broker, "workflow") as service:
+            await service.publish(topic, b"forged", qos=1, retain=True)
+            await service.publish("fg/1/task/request", SENTINEL, qos=1)
+        heard = await until_sentinel(gateway)
+        await gateway.publish("fg/1/2/down/7", SENTINEL, qos=1)
+        return heard + await until_sentinel(device)
 
 
 async def break_off(broker: Broker, user: str, will: aiomqtt.Will) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway import observe
 from gateway.admission import Admission
+from gateway.attendance import Attendance
 from gateway.batch_writer import Store
 from gateway.batcher import Batcher
 from gateway.devices import Registration
@@ -75,6 +76,7 @@ class TcpGateway:
         self.registry = MemoryRegistry()
         self.batcher = Batcher(store, batch, monotonic=loop.time)
         self.admission = Admission(self.registry)
+        self.attendance = Attendance()
         self.station = Station(
             tables=TABLES,
             offer=self.batcher.offer,
@@ -82,6 +84,8 @@ class TcpGateway:
             unix_time=lambda: float(NOW),
             monotonic=lambda: loop.time() + self._seconds_ahead,
             call_soon=loop.call_soon,
+            arrived=self.attendance.arrived,
+            left=self.attendance.left,
         )
         self.server = TcpServer(settings, self.station, self.admission, self.batcher)
         self.address = ("", 0)

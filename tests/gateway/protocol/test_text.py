@@ -19,6 +19,7 @@ from gateway.protocol.text import (
     decode_texts,
     encode_text,
     encode_texts,
+    unfit_character,
 )
 from gateway.protocol.text_dictionary import DICTIONARY_1
 
@@ -255,3 +256,9 @@ def test_a_line_feed_in_a_description_cannot_be_sent() -> None:
     """It would shift every text behind it."""
     with pytest.raises(TextError, match="line feed"):
         encode_texts(["a", "b\nc"])
+
+
+@pytest.mark.parametrize("text, found", [("", None), ("好", None), ("a\x07b", "U+0007 at 1")])
+def test_unfit_characters(text: str, found: str | None) -> None:
+    """The first is named with its place."""
+    assert unfit_character(text) == found
