@@ -128,7 +128,7 @@ class Publications:
     async def came(
         self, sessions: Sequence[tuple[int, int, int, str]], gateway: str
     ) -> Sequence[Row]:
-        """Note sessions (device, session, installation, transport); returns those that are new."""
+        """Note sessions (device, session, installation, transport); returns the devices."""
         columns = map(list, zip(*sessions, strict=True))
         return await self._fetch("came", *columns, gateway)
 

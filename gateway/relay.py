@@ -150,7 +150,8 @@ class Relay:
             await self._number()
             publications = await self._publications.undelivered(ROUND_REPORTS)
             if not publications:
-                self._is_done.set()
+                if not self._ordinary_due.is_set():  # else more was committed since the look
+                    self._is_done.set()
                 await self._until(self._ordinary_due)
                 continue
             flight = self._publisher.flight()
