@@ -185,7 +185,9 @@ class Publisher:
                     delays = back_off()
                 delay_seconds = next(delays)
                 observe.events_stopped(group.exceptions[0], delay_seconds)
-                await asyncio.sleep(delay_seconds)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay_seconds):
+                        await self._leave.wait()
 
     def close(self) -> None:
         """Say that this gateway goes offline, and leave."""
