@@ -364,10 +364,6 @@ def events_stopped(error: BaseException, delay_seconds: float) -> None:
 def relay_leads(*, leads: bool) -> None:
     """This gateway publishes for all, or does not any more."""
     _relay_leads.set(leads)
-    if not leads:
-        # Another knows better from now on.
-        _relay_lag.set(0)
-        _relay_waiting.set(0)
     _log.info("relay_leads" if leads else "relay_follows")
 
 
@@ -388,7 +384,7 @@ def presence_waits(error: Exception, delay_seconds: float) -> None:
 
 
 def relay_state(state: RelayState) -> None:
-    """How far publishing is behind."""
+    """How far publishing is behind, whoever leads."""
     _relay_lag.set(state.lag_seconds)
     _relay_waiting.set(state.reports_waiting)
 

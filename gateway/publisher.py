@@ -16,7 +16,7 @@ from gateway import observe
 from gateway.event_rows import Published, gateway_presence
 from gateway.events import CONTENT_TYPE
 from gateway.mqtt_client import DirectPublisher, open_publisher, until_lost, versions
-from gateway.retry import back_off
+from gateway.retry import back_off, heed_cancellation
 from gateway.settings import MqttSettings
 
 RESERVED_SHARE: Final = 4
@@ -178,6 +178,7 @@ class Publisher:
             if self._stopped:
                 return
             self._has_worked = self._is_trusted = False
+            delay_seconds = 0.0
             try:
                 await self._serve(version)
             except* (aiomqtt.MqttError, BrokerGoneError, OSError) as group:
@@ -185,9 +186,10 @@ class Publisher:
                     delays = back_off()
                 delay_seconds = next(delays)
                 observe.events_stopped(group.exceptions[0], delay_seconds)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(delay_seconds):
-                        await self._leave.wait()
+            heed_cancellation()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_seconds):
+                    await self._leave.wait()
 
     def close(self) -> None:
         """Say that this gateway goes offline, and leave."""

@@ -20,7 +20,7 @@ from gateway.leadership import LeadershipLostError, leadership, until_lost
 from gateway.publications import Publication, Publications
 from gateway.publisher import BrokerGoneError, Flight, Publisher
 from gateway.reference import Reference
-from gateway.retry import back_off
+from gateway.retry import back_off, heed_cancellation
 from gateway.runs import Stretch, portions, stretches
 from gateway.settings import RelaySettings
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
@@ -39,6 +39,9 @@ FOLLOW_SECONDS: Final = 1.0
 
 STATE_SECONDS: Final = 2.0
 """How often the figures of an operator are read."""
+
+FORGET_SECONDS: Final = 2.0
+"""How often old notes are deleted, `FORGOTTEN_AT_ONCE` at a time: faster than they are made."""
 
 _AWAY: Final = (StoreUnavailableError, BrokerGoneError, LeadershipLostError, *TRANSIENT_ERRORS)
 
@@ -75,24 +78,34 @@ class Relay:
         self._urgent_due = asyncio.Event()
         self._is_done = asyncio.Event()
         self._is_leading = False
+        self._has_worked = False
+        """Whether it got through a round since it leads: only then the waits begin anew."""
 
     async def run(self) -> None:
         """Publish until cancelled. A database or broker that is away is tried again and again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(), name="relay state")
+            tasks.create_task(self._take_turns(), name="relay turns")
+
+    async def _take_turns(self) -> None:
         delays = back_off()
         while True:
             await self._publisher.connected.wait()
             delay_seconds = FOLLOW_SECONDS
+            self._has_worked = False
             try:
                 async with leadership(self._dsn, self._notified) as lost:
                     if lost is not None:
-                        delays = back_off()
                         await self._lead(lost)
             except* _AWAY as group:
+                if self._has_worked:
+                    delays = back_off()
                 delay_seconds = next(delays)
                 observe.relay_paused(group.exceptions[0], delay_seconds)
             except* Exception as group:  # noqa: BLE001 - a bug here must not cost a single report
                 delay_seconds = next(delays)
                 observe.relay_failed(group, delay_seconds)
+            heed_cancellation()
             await asyncio.sleep(delay_seconds)
 
     async def drain(self, timeout_seconds: float) -> None:
@@ -118,7 +131,7 @@ class Relay:
                 tasks.create_task(until_lost(lost), name="relay lead")
                 tasks.create_task(self._hurry_emergencies(maker), name="relay emergencies")
                 tasks.create_task(self._deliver(maker), name="relay")
-                tasks.create_task(self._keep_house(), name="relay state")
+                tasks.create_task(self._keep_house(), name="relay house")
         finally:
             self._is_leading = False
             observe.relay_leads(leads=False)
@@ -150,6 +163,7 @@ class Relay:
             await self._number()
             publications = await self._publications.undelivered(ROUND_REPORTS)
             if not publications:
+                self._has_worked = True
                 if not self._ordinary_due.is_set():  # else more was committed since the look
                     self._is_done.set()
                 await self._until(self._ordinary_due)
@@ -167,6 +181,7 @@ class Relay:
                 count += await self._publish(flight, others)
             await flight.landed()
             await self._publications.delivered([p.position for p in publications])
+            self._has_worked = True
             observe.events_published(count)
 
     async def _publish(self, flight: Flight, events: Sequence[Published]) -> int:
@@ -195,10 +210,18 @@ class Relay:
         ]
 
     async def _keep_house(self) -> None:
-        """Read what an operator sees, and forget what was delivered long ago."""
+        """Forget what was delivered long ago."""
         while True:
-            observe.relay_state(await self._publications.state())
             await self._publications.forget(timedelta(days=self._settings.keep_days))
+            await asyncio.sleep(FORGET_SECONDS)
+
+    async def _watch(self) -> None:
+        """Read what an operator sees, on each gateway: also while no broker is there to lead for,
+        and so none leads.
+        """
+        while True:
+            with contextlib.suppress(StoreUnavailableError):  # others say so
+                observe.relay_state(await self._publications.state())
             await asyncio.sleep(STATE_SECONDS)
 
     async def _number(self) -> None:
