@@ -364,7 +364,10 @@ def events_stopped(error: BaseException, delay_seconds: float) -> None:
 def relay_leads(*, leads: bool) -> None:
     """This gateway publishes for all, or does not any more."""
     _relay_leads.set(leads)
-    _log.info("relay_leads" if leads else "relay_follows")
+    if leads:
+        _log.info("relay_leads")
+    else:
+        _log.info("relay_follows")
 
 
 def relay_paused(error: BaseException, delay_seconds: float) -> None:

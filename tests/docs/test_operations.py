@@ -59,9 +59,9 @@ def written_range(kind: object) -> str:  # noqa: PLR0911 - a table of types
             return "text"
         case inspect.FloatType(gt=int(low), le=high):
             return f"above {low}, up to {high}"
-        case inspect.IntType(ge=low, le=None) | inspect.FloatType(ge=low):
+        case inspect.IntType(ge=low, le=None) | inspect.FloatType(ge=low, le=None):
             return f"{low} or more"
-        case inspect.IntType(ge=low, le=high):
+        case inspect.IntType(ge=low, le=high) | inspect.FloatType(ge=low, le=high):
             return f"{low} to {high}"
     raise AssertionError(kind)
 
@@ -95,7 +95,8 @@ def test_metrics() -> None:
 def test_queues() -> None:
     """Each value of the label `queue` stands there, in the order of the code."""
     written = [code(name) for name, *_ in rows(section_of(DOCUMENT, "Metrics"), "queue")]
-    assert written == re.findall(r'watch_queue\(\s*"(\w+)"', source("gateway/app.py"))
+    code_of_queues = source("gateway/app.py") + source("gateway/publishing.py")
+    assert written == re.findall(r'watch_queue\(\s*"(\w+)"', code_of_queues)
 
 
 def test_log_events() -> None:
