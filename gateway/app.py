@@ -1,7 +1,7 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
 Start: database -> batcher, admission, publishing -> HTTP -> TCP, MQTT.
-Stop: read nothing more -> flush the batcher -> acks out, goodbye -> last events -> HTTP -> database.
+Stop: read nothing more -> flush the batcher -> acks, goodbye -> last events -> HTTP -> database.
 """
 
 import asyncio

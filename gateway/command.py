@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -13,6 +13,8 @@ import click
 from gateway.migrate import DatabaseUnreachableError, MigrationError
 from gateway.server_process import ServerFailedError
 from gateway.settings import Settings, SettingsError, load_settings
+from gateway.store import open_pool
+from gateway.store_errors import StoreUnavailableError
 
 EXIT_FAILED: Final = 1
 """It was tried and did not work out."""
@@ -59,6 +61,27 @@ def _innermost(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         (error,) = error.exceptions
     return error
+
+
+def with_pool(settings: Settings, work: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+    """Open the database, do the work, close it; a database that is away ends the command."""
+
+    async def run() -> T:
+        try:
+            pool = await open_pool(settings.database.dsn, size=1)
+        except OSError as error:
+            raise DatabaseUnreachableError(f"cannot connect to the database: {error}") from error
+        try:
+            return await work(pool)
+        finally:
+            await pool.close()
+
+    try:
+        return run_or_exit(run())
+    except StoreUnavailableError as error:
+        if isinstance(error.__cause__, asyncpg.UndefinedTableError):
+            fail("the database has no schema yet: gateway migrate", EXIT_FAILED)
+        fail(f"the database is away: {error}", EXIT_UNREACHABLE)
 
 
 def fail(message: str, code: int) -> NoReturn:

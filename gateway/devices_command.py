@@ -5,24 +5,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
-import asyncpg
 import click
 
 from gateway.command import (
     EXIT_FAILED,
-    EXIT_UNREACHABLE,
     EXIT_USAGE,
     fail,
     load_or_exit,
-    run_or_exit,
+    with_pool,
 )
 from gateway.devices import DeviceFileError, Devices, NewDevice, read_device_file
-from gateway.migrate import DatabaseUnreachableError
 from gateway.protocol.limits import MAX_DEVICE_ID
 from gateway.protocol.proof import derive_keys, mqtt_password
 from gateway.reference import load_tables
-from gateway.store import open_pool
-from gateway.store_errors import StoreUnavailableError
 
 SECRET_BYTES: Final = 16
 """128 random bits."""
@@ -113,21 +108,4 @@ def list_(settings_file: Path | None) -> None:
 
 def _with_devices(settings_file: Path | None, work: Callable[[Devices], Awaitable[T]]) -> T:
     """Open the registry, do the work, close it; a database that is away ends the command."""
-    settings = load_or_exit(settings_file)
-
-    async def run() -> T:
-        try:
-            pool = await open_pool(settings.database.dsn, size=1)
-        except OSError as error:
-            raise DatabaseUnreachableError(f"cannot connect to the database: {error}") from error
-        try:
-            return await work(Devices(pool))
-        finally:
-            await pool.close()
-
-    try:
-        return run_or_exit(run())
-    except StoreUnavailableError as error:
-        if isinstance(error.__cause__, asyncpg.UndefinedTableError):
-            fail("the database has no schema yet: gateway migrate", EXIT_FAILED)
-        fail(f"the database is away: {error}", EXIT_UNREACHABLE)
+    return with_pool(load_or_exit(settings_file), lambda pool: work(Devices(pool)))

@@ -110,9 +110,10 @@ class Publications:
         """The broker has all events of these."""
         await self._fetch("delivered", positions)
 
-    async def again(self, since: datetime) -> None:
-        """Publish once more what was stored since then."""
-        await self._fetch("again", since)
+    async def again(self, since: datetime) -> int:
+        """Publish once more what was stored since then; returns how many publications that are."""
+        (row,) = await self._fetch("again", since)
+        return int(row["publications"])
 
     async def forget(self, after: timedelta) -> None:
         """Delete notes of what was delivered so long ago; the reports stay."""

@@ -235,7 +235,7 @@ async def test_again(pool: asyncpg.Pool, publications: Publications) -> None:
     await publications.hurried([1, 2, 3])
     await publications.delivered([1, 2])
     await pool.execute("UPDATE publication SET stored_at = '2008-01-01' WHERE position = 1")
-    await publications.again(datetime(2008, 1, 2, tzinfo=UTC))
+    assert await publications.again(datetime(2008, 1, 2, tzinfo=UTC)) == 1
     assert [p.position for p in await publications.undelivered(10)] == [2, 3]
     assert [p.position for p in await publications.unhurried()] == [2]
 
