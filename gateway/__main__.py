@@ -1,4 +1,4 @@
-"""The command line: `gateway serve | migrate | devices | tasks | demo`."""
+"""The command line: `gateway serve | migrate | devices | tasks | events | demo`."""
 
 import asyncio
 import signal
@@ -12,6 +12,7 @@ from gateway.collector import calm_collector
 from gateway.command import load_or_exit, run_or_exit
 from gateway.demo_command import demo
 from gateway.devices_command import devices
+from gateway.events_command import events
 from gateway.migrate import migrate as migrate_database
 from gateway.settings import FILE_VARIABLE, Settings
 from gateway.tasks_command import tasks
@@ -77,6 +78,7 @@ async def _serve_until_signal(settings: Settings) -> None:
 
 main.add_command(devices)
 main.add_command(tasks)
+main.add_command(events)
 main.add_command(demo)
 
 if __name__ == "__main__":

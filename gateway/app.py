@@ -1,8 +1,7 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission, task desk and courier, publishing -> HTTP -> TCP, MQTT.
-Stop: read nothing more -> flush task desk, batcher -> acks out, goodbye -> last events -> HTTP ->
-database.
+Start: database -> batcher, admission, desk and courier, publishing -> HTTP -> TCP, MQTT.
+Stop: read nothing more -> flush desk, batcher -> acks, goodbye -> last events -> HTTP -> database.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway import observe
+from gateway import observe_events
 from gateway.event_rows import EventMaker, Published
 from gateway.publications import Publications, Row
 from gateway.publisher import BrokerGoneError, Publisher
@@ -70,6 +70,8 @@ class Presence:
         """The event of each device that is here."""
         self._to_tell: dict[int, Published] = {}
         self._due = asyncio.Event()
+        self._is_closing = False
+        self._ended = asyncio.Event()
         publisher.when_connected(self._tell_all_again)
 
     def arrived(self, session: Session) -> None:
@@ -78,6 +80,8 @@ class Presence:
         known = self._here.get(device_id)
         if known and (known.installation, known.transport) == (session.installation, transport):
             return
+        if known and self._came.get(device_id) is not known:
+            self._gone[device_id] = known  # it is noted, and the newer one may leave before it is
         number = secrets.randbits(SESSION_BITS)
         entry = Entry(device_id, number, session.installation, transport)
         self._here[device_id] = self._came[device_id] = entry
@@ -97,29 +101,32 @@ class Presence:
         return len(self._came) + len(self._gone) + len(self._to_tell)
 
     async def run(self) -> None:
-        """Note and publish until cancelled."""
+        """Note and publish until closed or cancelled."""
         source = await _while_away(self._publications.source)
         maker = EventMaker(source, self._reference)
         gone = await _while_away(lambda: self._publications.clear(self._gateway))
         self._tell(maker, gone, online=False)
-        while True:
+        while not self._is_closing or self._due.is_set():
             await self._due.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._due.clear()
             await self._note(maker)
             await self._publish()
+        self._ended.set()
 
     async def close(self, timeout_seconds: float) -> None:
-        """All that are here leave with this gateway; tell it if there is time."""
+        """All that are here leave with this gateway; `run` tells it and returns. Waits for that at
+        most so long.
+        """
         for entry in self._here.values():
             if self._came.pop(entry.device_id, None) is None:
                 self._gone[entry.device_id] = entry
         self._here.clear()
-        with contextlib.suppress(TimeoutError, StoreUnavailableError):
+        self._is_closing = True
+        self._due.set()
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
-                maker = EventMaker(await self._publications.source(), self._reference)
-                await self._note(maker)
-                await self._publish()
+                await self._ended.wait()
 
     async def _note(self, maker: EventMaker) -> None:
         """Note who left, then who came: one may have done both."""
@@ -129,6 +136,10 @@ class Presence:
         if gone:
             sessions = [(entry.device_id, entry.session) for entry in gone]
             rows = await _while_away(lambda: self._publications.left(sessions))
+            for entry in gone:
+                # Whoever came back through another gateway must not be told of by this one again.
+                self._told.pop(entry.device_id, None)
+                self._to_tell.pop(entry.device_id, None)
             self._tell(maker, rows, online=False)
         if came:
             entries = [(e.device_id, e.session, e.installation, e.transport) for e in came]
@@ -173,6 +184,6 @@ async def _while_away(ask: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             return await ask()
         except StoreUnavailableError as error:
-            observe.presence_waits(error, delay_seconds)
+            observe_events.presence_waits(error, delay_seconds)
             await asyncio.sleep(delay_seconds)
     raise AssertionError("back_off never ends")

@@ -118,9 +118,10 @@ class Publications:
         """The broker has all events of these."""
         await self._fetch("delivered", positions)
 
-    async def again(self, since: datetime) -> None:
-        """Publish once more what was stored since then."""
-        await self._fetch("again", since)
+    async def again(self, since: datetime) -> int:
+        """Publish once more what was stored since then; returns how many publications that are."""
+        (row,) = await self._fetch("again", since)
+        return int(row["publications"])
 
     async def forget(self, after: timedelta) -> None:
         """Delete notes of what was delivered so long ago; the reports stay."""
@@ -136,7 +137,7 @@ class Publications:
     async def came(
         self, sessions: Sequence[tuple[int, int, int, str]], gateway: str
     ) -> Sequence[Row]:
-        """Note sessions (device, session, installation, transport); returns those that are new."""
+        """Note sessions (device, session, installation, transport); returns the devices."""
         columns = map(list, zip(*sessions, strict=True))
         return await self._fetch("came", *columns, gateway)
 

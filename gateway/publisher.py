@@ -12,11 +12,11 @@ from typing import Final
 
 import aiomqtt
 
-from gateway import observe
+from gateway import observe_events
 from gateway.event_rows import Published, gateway_presence
 from gateway.events import CONTENT_TYPE
 from gateway.mqtt_client import DirectPublisher, open_publisher, until_lost, versions
-from gateway.retry import back_off
+from gateway.retry import back_off, heed_cancellation
 from gateway.settings import MqttSettings
 
 RESERVED_SHARE: Final = 4
@@ -146,6 +146,9 @@ class Publisher:
         self._client_id = f"{settings.client_id or f'gateway-{name}'}-events"
         self._link: Link | None = None
         self._has_worked = False
+        self._is_trusted = False
+        """Whether the broker has acked an event. One that refuses all is not tried ten times a
+        second."""
         self._stopped = False
         self._leave = asyncio.Event()
         self._on_connected: list[Callable[[], None]] = []
@@ -174,15 +177,19 @@ class Publisher:
         for version in versions(self._settings.version, lambda: self._has_worked):
             if self._stopped:
                 return
-            self._has_worked = False
+            self._has_worked = self._is_trusted = False
+            delay_seconds = 0.0
             try:
                 await self._serve(version)
-            except* (aiomqtt.MqttError, OSError) as group:
-                if self._has_worked:
+            except* (aiomqtt.MqttError, BrokerGoneError, OSError) as group:
+                if self._is_trusted:
                     delays = back_off()
                 delay_seconds = next(delays)
-                observe.events_stopped(group.exceptions[0], delay_seconds)
-                await asyncio.sleep(delay_seconds)
+                observe_events.events_stopped(group.exceptions[0], delay_seconds)
+            heed_cancellation()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_seconds):
+                    await self._leave.wait()
 
     def close(self) -> None:
         """Say that this gateway goes offline, and leave."""
@@ -202,19 +209,23 @@ class Publisher:
         async with client:
             direct.refused = lambda reason: _fail(refused, reason)
             link = self._link = Link(direct)
-            link.publish(online, lambda: None, retain=True)
-            self._has_worked = True
-            self.connected.set()
-            observe.events_flow(version.name)
-            for callback in self._on_connected:
-                callback()
             try:
+                link.publish(online, self._trust, retain=True)
+                self._has_worked = True
+                self.connected.set()
+                observe_events.events_flow(version.name)
+                for callback in self._on_connected:
+                    callback()
                 await self._until_left(client, refused)
-                await self._say_goodbye(link)
             finally:
                 self.connected.clear()
                 self._link = None
+                # In any case: behind a DISCONNECT, as cancellation sends it, no last will comes.
+                said = self._say_goodbye(link)
                 link.lose()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await said.wait()
 
     async def _until_left(self, client: aiomqtt.Client, refused: asyncio.Future[None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -226,13 +237,18 @@ class Publisher:
             for task in watching:
                 task.cancel()
 
-    async def _say_goodbye(self, link: Link) -> None:
+    def _say_goodbye(self, link: Link) -> asyncio.Event:
+        """Returns what is set when the broker has the farewell, or cannot get it."""
+        said = asyncio.Event()
         farewell = gateway_presence(self._name, online=False, time=datetime.now(UTC))
-        with contextlib.suppress(BrokerGoneError, TimeoutError):
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                flight = Flight(link, urgent=True)
-                await flight.publish(farewell, retain=True)
-                await flight.landed()
+        try:
+            link.publish(farewell, said.set, retain=True)
+        except BrokerGoneError:
+            said.set()
+        return said
+
+    def _trust(self) -> None:
+        self._is_trusted = True
 
 
 def _fail(refused: asyncio.Future[None], reason: str) -> None:

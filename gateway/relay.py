@@ -13,14 +13,14 @@ from datetime import timedelta
 from itertools import chain
 from typing import Final
 
-from gateway import observe
+from gateway import observe_events
 from gateway.event_rows import EventMaker, Published
 from gateway.events import sequence_of
 from gateway.leadership import LeadershipLostError, leadership, until_lost
 from gateway.publications import Publication, Publications, Row
 from gateway.publisher import BrokerGoneError, Flight, Publisher
 from gateway.reference import Reference
-from gateway.retry import back_off
+from gateway.retry import back_off, heed_cancellation
 from gateway.runs import Stretch, portions, stretches
 from gateway.settings import RelaySettings
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
@@ -42,6 +42,8 @@ STATE_SECONDS: Final = 2.0
 
 MakeEvent = Callable[[Row, str], Published]
 """From a row and its sequence."""
+FORGET_SECONDS: Final = 2.0
+"""How often old notes are deleted, `FORGOTTEN_AT_ONCE` at a time: faster than they are made."""
 
 _AWAY: Final = (StoreUnavailableError, BrokerGoneError, LeadershipLostError, *TRANSIENT_ERRORS)
 
@@ -78,24 +80,34 @@ class Relay:
         self._urgent_due = asyncio.Event()
         self._is_done = asyncio.Event()
         self._is_leading = False
+        self._has_worked = False
+        """Whether it got through a round since it leads: only then the waits begin anew."""
 
     async def run(self) -> None:
         """Publish until cancelled. A database or broker that is away is tried again and again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(), name="relay state")
+            tasks.create_task(self._take_turns(), name="relay turns")
+
+    async def _take_turns(self) -> None:
         delays = back_off()
         while True:
             await self._publisher.connected.wait()
             delay_seconds = FOLLOW_SECONDS
+            self._has_worked = False
             try:
                 async with leadership(self._dsn, self._notified) as lost:
                     if lost is not None:
-                        delays = back_off()
                         await self._lead(lost)
             except* _AWAY as group:
+                if self._has_worked:
+                    delays = back_off()
                 delay_seconds = next(delays)
-                observe.relay_paused(group.exceptions[0], delay_seconds)
+                observe_events.relay_paused(group.exceptions[0], delay_seconds)
             except* Exception as group:  # noqa: BLE001 - a bug here must not cost a single report
                 delay_seconds = next(delays)
-                observe.relay_failed(group, delay_seconds)
+                observe_events.relay_failed(group, delay_seconds)
+            heed_cancellation()
             await asyncio.sleep(delay_seconds)
 
     async def drain(self, timeout_seconds: float) -> None:
@@ -114,17 +126,17 @@ class Relay:
 
     async def _lead(self, lost: asyncio.Event) -> None:
         maker = EventMaker(await self._publications.source(), self._reference)
-        observe.relay_leads(leads=True)
+        observe_events.relay_leads(leads=True)
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(until_lost(lost), name="relay lead")
                 tasks.create_task(self._hurry_emergencies(maker), name="relay emergencies")
                 tasks.create_task(self._deliver(maker), name="relay")
-                tasks.create_task(self._keep_house(), name="relay state")
+                tasks.create_task(self._keep_house(), name="relay house")
         finally:
             self._is_leading = False
-            observe.relay_leads(leads=False)
+            observe_events.relay_leads(leads=False)
 
     # The loops of a relay that leads.
 
@@ -145,7 +157,7 @@ class Relay:
                     count += 1
             await flight.landed()
             await self._publications.hurried([p.position for p in publications])
-            observe.emergencies_published(count)
+            observe_events.emergencies_published(count)
 
     async def _deliver(self, maker: EventMaker) -> None:
         while True:
@@ -153,7 +165,9 @@ class Relay:
             await self._number()
             publications = await self._publications.undelivered(ROUND_REPORTS)
             if not publications:
-                self._is_done.set()
+                self._has_worked = True
+                if not self._ordinary_due.is_set():  # else more was committed since the look
+                    self._is_done.set()
                 await self._until(self._ordinary_due)
                 continue
             flight = self._publisher.flight()
@@ -169,7 +183,8 @@ class Relay:
                 count += await self._publish(flight, others)
             await flight.landed()
             await self._publications.delivered([p.position for p in publications])
-            observe.events_published(count)
+            self._has_worked = True
+            observe_events.events_published(count)
 
     async def _publish(self, flight: Flight, events: Sequence[Published]) -> int:
         """Publish in slices, between which other work gets its turn. Returns how many."""
@@ -200,10 +215,18 @@ class Relay:
         return events
 
     async def _keep_house(self) -> None:
-        """Read what an operator sees, and forget what was delivered long ago."""
+        """Forget what was delivered long ago."""
         while True:
-            observe.relay_state(await self._publications.state())
             await self._publications.forget(timedelta(days=self._settings.keep_days))
+            await asyncio.sleep(FORGET_SECONDS)
+
+    async def _watch(self) -> None:
+        """Read what an operator sees, on each gateway: also while no broker is there to lead for,
+        and so none leads.
+        """
+        while True:
+            with contextlib.suppress(StoreUnavailableError):  # others say so
+                observe_events.relay_state(await self._publications.state())
             await asyncio.sleep(STATE_SECONDS)
 
     async def _number(self) -> None:

@@ -1,5 +1,6 @@
 """How long to wait before the next try at something that is away."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from typing import Final
@@ -23,3 +24,16 @@ def back_off(
     while True:
         yield random.uniform(delay / 2, delay)  # noqa: S311 - spreads load, guards nothing
         delay = min(delay * 2, most_seconds)
+
+
+def heed_cancellation() -> None:
+    """End this task if it was cancelled. To be asked by a loop that goes on after errors of a
+    `TaskGroup`: with Python 3.11 a group whose task fails in the moment of the cancellation raises
+    the failure alone, and the loop would never end.
+
+    Raises:
+        asyncio.CancelledError: it was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

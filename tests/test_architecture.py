@@ -28,9 +28,11 @@ PURE_LIBRARIES = {
 }  # fmt: skip
 """What the protocol and the handlers may use: no event loop, database, MQTT, clock, log, file."""
 
+OBSERVE = {"gateway/observe.py", "gateway/observe_events.py", "gateway/observe_tasks.py"}
+
 ONLY_IN = {
-    "structlog": {"gateway/observe.py", "gateway/observe_tasks.py"},
-    "prometheus_client": {"gateway/observe.py", "gateway/observe_tasks.py"},
+    "structlog": OBSERVE,
+    "prometheus_client": OBSERVE,
 }
 """Libraries with a single door: one happening, one named function."""
 

@@ -11,9 +11,11 @@ SELECT pg_try_advisory_lock($1)
 
 -- name: number
 -- Index: publication_unnumbered. Again: what has a position keeps it. Only the relay that leads runs it, one at a time, so
--- positions become visible in their order; transactions of one writer get them in the order of their commits.
+-- positions become visible in their order; transactions of one writer get them in the order of their commits. A relay that
+-- does not know yet that it was followed, or a statement that was given up, may still be at it: then this waits (no SKIP
+-- LOCKED) and finds the rows numbered.
 WITH unnumbered AS MATERIALIZED (
-    SELECT id FROM publication WHERE position IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+    SELECT id FROM publication WHERE position IS NULL ORDER BY id LIMIT $1 FOR UPDATE
 ), numbered AS MATERIALIZED (
     SELECT id, nextval('publication_position') AS position FROM unnumbered
 )
@@ -104,8 +106,12 @@ WHERE position = ANY($1::bigint[])
 
 -- name: again
 -- Index: publication_delivered. Again: harmless, it is published once more. Emergencies are hurried again too.
-UPDATE publication SET delivered_at = NULL, hurried_at = NULL
-WHERE delivered_at IS NOT NULL AND stored_at >= $1
+WITH again AS (
+    UPDATE publication SET delivered_at = NULL, hurried_at = NULL
+    WHERE delivered_at IS NOT NULL AND stored_at >= $1
+    RETURNING id
+)
+SELECT count(*) AS publications FROM again
 
 -- name: forget
 -- Index: publication_delivered. Again: nothing is left to delete. In portions, so that no statement is long.
@@ -122,14 +128,13 @@ WHERE id IN (
 SELECT publications_waiting, reports_waiting, coalesce(lag_seconds, 0) AS lag_seconds FROM relay_state
 
 -- name: came
--- Index: presence_pkey. Again: the same session makes no second event.
-INSERT INTO presence AS known (device_id, session, installation, transport, gateway)
+-- Index: presence_pkey. Again, when the first answer was lost: once more, with a higher sequence, so that the event is made.
+INSERT INTO presence (device_id, session, installation, transport, gateway)
 SELECT *, $5 FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::transport[]) AS t
 ORDER BY 1
 ON CONFLICT (device_id) DO UPDATE SET
     session = excluded.session, installation = excluded.installation, transport = excluded.transport,
     gateway = excluded.gateway, since = now()
-WHERE known.session <> excluded.session
 RETURNING device_id, installation, transport::text, now() AS at, nextval('presence_sequence') AS sequence
 
 -- name: left

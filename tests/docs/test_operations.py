@@ -11,7 +11,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import gateway.observe
-import gateway.observe_tasks  # noqa: F401 - both register metrics
+import gateway.observe_events
+import gateway.observe_tasks  # noqa: F401 - all three register metrics
 from gateway import command
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
@@ -60,9 +61,9 @@ def written_range(kind: object) -> str:  # noqa: PLR0911 - a table of types
             return "text"
         case inspect.FloatType(gt=int(low), le=high):
             return f"above {low}, up to {high}"
-        case inspect.IntType(ge=low, le=None) | inspect.FloatType(ge=low):
+        case inspect.IntType(ge=low, le=None) | inspect.FloatType(ge=low, le=None):
             return f"{low} or more"
-        case inspect.IntType(ge=low, le=high):
+        case inspect.IntType(ge=low, le=high) | inspect.FloatType(ge=low, le=high):
             return f"{low} to {high}"
     raise AssertionError(kind)
 
@@ -96,7 +97,8 @@ def test_metrics() -> None:
 def test_queues() -> None:
     """Each value of the label `queue` stands there, in the order of the code."""
     written = [code(name) for name, *_ in rows(section_of(DOCUMENT, "Metrics"), "queue")]
-    assert written == re.findall(r'watch_queue\(\s*"(\w+)"', source("gateway/app.py"))
+    code_of_queues = source("gateway/app.py") + source("gateway/publishing.py")
+    assert written == re.findall(r'watch_queue\(\s*"(\w+)"', code_of_queues)
 
 
 def test_log_events() -> None:
@@ -104,7 +106,7 @@ def test_log_events() -> None:
     written = {
         code(event): level for event, level, _ in rows(section_of(DOCUMENT, "Logs"), "event")
     }
-    sources = source("gateway/observe.py") + source("gateway/observe_tasks.py")
+    sources = "".join(source(f"gateway/observe{part}.py") for part in ("", "_events", "_tasks"))
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}

@@ -1,5 +1,6 @@
 """What the demo says of a run, without running one: figures, judgement, display, options."""
 
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ KEYS = {
     "missing",
     "extra",
     "altered",
+    "events",
     "by_collection",
     "quota_attained_percent",
     "seconds",
@@ -37,7 +39,24 @@ KEYS = {
 """What scripts find in the JSON, whatever else is there."""
 
 
-def result_of(*, exit_code: int = 0, received: int = 276_000, **fleet: Any) -> Result:
+EVENTS = {
+    "distinct": 265_735,
+    "missing": 0,
+    "extra": 0,
+    "repeated": 3,
+    "out_of_order": 0,
+    "emergencies": 41,
+    "others": 1_200,
+}
+
+
+def result_of(
+    *,
+    exit_code: int = 0,
+    received: int = 276_000,
+    events: Mapping[str, int] | None = None,
+    **fleet: Any,
+) -> Result:
     """The result of a whole quarter that went well."""
     summary = {
         "reports_sent": 265_735,
@@ -54,7 +73,8 @@ def result_of(*, exit_code: int = 0, received: int = 276_000, **fleet: Any) -> R
     ledger = ledger_of(
         {"received": received, "stored": 265_735, "duplicate": 10_255, "quarantined": 10}
     )
-    return Result(summary, ledger, Measured(227_804, 37_931, 336, 437), exit_code)
+    quarter = Measured(227_804, 37_931, 336, 437)
+    return Result(summary, {**EVENTS, **(events or {})}, ledger, quarter, exit_code)
 
 
 def test_the_figures_of_a_run() -> None:
@@ -70,11 +90,12 @@ def test_the_figures_of_a_run() -> None:
     assert figures["reports_per_second"] == 13_286.8
     assert set(figures["ack_ms"]) == {"p50", "p95", "p99"}
     assert figures["ledger"]["closes"] is True
+    assert figures["events"] == EVENTS
 
 
 def test_a_run_that_went_well() -> None:
     """Every report once, unaltered, and the ledger closed."""
-    result = result_of()
+    result = result_of(events={"repeated": 9})
     assert is_right(summarize(result, 25.0), result)
 
 
@@ -86,6 +107,9 @@ def test_a_run_that_went_well() -> None:
         {"altered": 1},
         {"exit_code": 1},
         {"received": 276_001},
+        {"events": {"missing": 1}},
+        {"events": {"extra": 1}},
+        {"events": {"out_of_order": 1}},
     ],
 )
 def test_a_run_that_did_not(wrong: dict[str, Any]) -> None:
@@ -99,6 +123,7 @@ def test_the_tables_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     result = result_of()
     demo_command_module._show(result, summarize(result, 25.0))
     shown = " ".join(capsys.readouterr().out.split())
+    assert "265,735 reports, 0 missing, 0 not in the database, 0 out of order, 3 repeated" in shown
     for part in ("265,735", "126.8 %", "85.7 %", "10,255", "'missing': 0", "13,286.8", "p99 20.0"):
         assert part in shown
 
@@ -116,10 +141,10 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
     display = Display(Console(file=output, width=200), None, 265_735)
     for seconds, stored in ((0, 1_000), (1, 2_000), (4, 3_000), (1, 4_000)):
         now[0] += seconds
-        display.update({"stored": float(stored), "sessions": 773.0})
+        display.update({"stored": stored, "sessions": 773.0, "events_published": stored - 9.0})
     assert output.getvalue().splitlines() == [
-        "stored 1,000 of 265,735, sessions 773",
-        "stored 3,000 of 265,735, sessions 773",
+        "stored 1,000 of 265,735, sessions 773, events 991",
+        "stored 3,000 of 265,735, sessions 773, events 2,991",
     ]
 
 

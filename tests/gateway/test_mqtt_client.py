@@ -7,13 +7,25 @@ from collections.abc import Callable
 import aiomqtt
 import pytest
 
-from gateway.mqtt_client import ManualAcks, content_type_properties, open_client
+from gateway.events import CONTENT_TYPE
+from gateway.mqtt_client import (
+    MAX_UNACKED,
+    ManualAcks,
+    content_type_properties,
+    open_client,
+    open_publisher,
+    until_lost,
+    versions,
+)
 from gateway.settings import MqttSettings
 from tests.helpers.brokers import Broker
+from tests.helpers.scripted_broker import NOT_AUTHORIZED, scripted_broker
+from tests.helpers.tcp_gateway import until
 
 pytestmark = pytest.mark.asyncio
 
 V311, V5 = aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5
+WILL = aiomqtt.Will("will", b"gone", qos=1, retain=True)
 
 
 def message(mid: int) -> aiomqtt.Message:
@@ -110,3 +122,103 @@ async def test_what_was_not_committed_comes_again(mosquitto_broker: Broker) -> N
         assert await receive(settle=False, publish=send(b"one")) == b"one"
         assert await receive(settle=True, publish=lambda: None) == b"one"
         assert await receive(settle=True, publish=send(b"two")) == b"two"
+
+
+# The publisher.
+
+
+@pytest.mark.parametrize("version", [V311, V5])
+async def test_the_private_parts_that_publishing_uses_are_still_there(
+    version: aiomqtt.ProtocolVersion,
+) -> None:
+    """The callbacks that it takes over, and the wish for no session."""
+    client, direct = open_publisher(MqttSettings(), "x", version, WILL, CONTENT_TYPE)
+    paho = client._client
+    assert paho.on_connect == direct._on_connect
+    assert paho.on_publish == direct._on_publish
+    assert direct._connected == client._on_connect
+    assert paho.max_inflight_messages == MAX_UNACKED
+    if version is V5:
+        assert client._clean_start is True
+    else:
+        assert paho._clean_session is True
+
+
+@pytest.mark.parametrize(
+    "limit, most",
+    [(None, MAX_UNACKED), (7, 7), (65_535, MAX_UNACKED), (MAX_UNACKED + 1, MAX_UNACKED)],
+)
+async def test_how_many_may_be_under_way(limit: int | None, most: int) -> None:
+    """What the broker allows, and never more than our own bound."""
+    async with scripted_broker(limit) as broker, asyncio.timeout(20):
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        client, direct = open_publisher(settings, "x", V5, WILL, CONTENT_TYPE)
+        async with client:
+            assert direct.most_unacked == most
+
+
+async def test_each_ack_reaches_its_publication() -> None:
+    """However many are under way, and once."""
+    async with scripted_broker() as broker, asyncio.timeout(20):
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        client, direct = open_publisher(settings, "x", V311, WILL, CONTENT_TYPE)
+        acked: list[int] = []
+        async with client:
+            broker.holds_acks = True
+            for number in range(3):
+                direct.publish(f"t/{number}", b"", lambda number=number: acked.append(number))  # type: ignore[misc] # binds it now
+            await until(lambda: broker.unacked == 3)
+            assert acked == []
+            broker.ack(2)
+            await until(lambda: acked == [0, 1])
+            broker.ack(1)
+            await until(lambda: acked == [0, 1, 2])
+        assert broker.published == ["t/0", "t/1", "t/2"]
+
+
+async def test_a_failure_in_an_ack_is_no_ack() -> None:
+    """MQTT 5 can say that a publication was not taken."""
+    async with scripted_broker() as broker, asyncio.timeout(20):
+        broker.reason = NOT_AUTHORIZED
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        client, direct = open_publisher(settings, "x", V5, WILL, CONTENT_TYPE)
+        acked: list[None] = []
+        refused: list[str] = []
+        direct.refused = refused.append
+        async with client:
+            direct.publish("t", b"", lambda: acked.append(None))
+            await until(lambda: bool(refused))
+        assert (refused, acked) == (["Not authorized"], [])
+
+
+async def test_publishing_without_a_connection() -> None:
+    """Says so at once, and so does whoever waits for the loss."""
+    async with scripted_broker() as broker, asyncio.timeout(20):
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        client, direct = open_publisher(settings, "x", V311, WILL, CONTENT_TYPE)
+        with pytest.raises(aiomqtt.MqttError):
+            direct.publish("t", b"", lambda: None)
+        async with client:
+            broker.reset()
+            with pytest.raises(aiomqtt.MqttError):
+                await until_lost(client)
+            with pytest.raises(aiomqtt.MqttError):
+                direct.publish("t", b"", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "setting, worked, tried",
+    [
+        ("5", [False, True, False], [V5, V5, V5, V5]),
+        ("3.1.1", [False, True, False], [V311, V311, V311, V311]),
+        ("auto", [False, False, False], [V5, V311, V5, V311]),
+        ("auto", [True, False, True], [V5, V5, V311, V5]),
+    ],
+)
+async def test_which_version_is_tried(
+    setting: str, worked: list[bool], tried: list[aiomqtt.ProtocolVersion]
+) -> None:
+    """`auto` tries the other one after a try that came to nothing, and 5 after a loss."""
+    outcomes = iter(worked)
+    trying = versions(setting, lambda: next(outcomes))
+    assert [next(trying) for _ in tried] == tried

@@ -77,6 +77,11 @@ def test_the_variable_that_names_the_file_is_no_setting(file: Path) -> None:
         ("drain_timeout_seconds = 0\n", ["drain_timeout_seconds", "> 0"]),
         ("drain_timeout_seconds = nan\n", ["drain_timeout_seconds"]),
         ("[tcp]\nidle_timeout_seconds = inf\n", ["tcp.idle_timeout_seconds"]),
+        ("[relay]\npoll_seconds = 0.009\n", ["relay.poll_seconds", ">= 0.01"]),
+        ("[relay]\npoll_seconds = 60.1\n", ["relay.poll_seconds", "<= 60"]),
+        ("[relay]\nbusy_events_per_second = 0\n", ["relay.busy_events_per_second", ">= 1"]),
+        ("[relay]\nkeep_days = 0\n", ["relay.keep_days", ">= 1"]),
+        ("[relay]\nkeep_days = 3651\n", ["relay.keep_days", "<= 3650"]),
         ("name = ''\n", ["name", ">= 1"]),
         ("tcp = 5\n", ["tcp", "object"]),
     ],
@@ -87,6 +92,18 @@ def test_a_wrong_setting_in_a_file(file: Path, text: str, parts: list[str]) -> N
     message = refusal(file, {})
     for part in [*parts, f"file {file}"]:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    "poll, busy, keep", [(0.01, 1, 1), (60, 10**6, 3_650)], ids=["least", "most"]
+)
+def test_the_relay_at_its_limits(file: Path, poll: float, busy: int, keep: int) -> None:
+    """What is just allowed."""
+    file.write_text(
+        f"[relay]\npoll_seconds = {poll}\nbusy_events_per_second = {busy}\nkeep_days = {keep}\n"
+    )
+    relay = load_settings(file, {}).relay
+    assert (relay.poll_seconds, relay.busy_events_per_second, relay.keep_days) == (poll, busy, keep)
 
 
 @pytest.mark.parametrize(
