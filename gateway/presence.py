@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway import observe
+from gateway import observe_events
 from gateway.event_rows import EventMaker, Published
 from gateway.publications import Publications, Row
 from gateway.publisher import BrokerGoneError, Publisher
@@ -184,6 +184,6 @@ async def _while_away(ask: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             return await ask()
         except StoreUnavailableError as error:
-            observe.presence_waits(error, delay_seconds)
+            observe_events.presence_waits(error, delay_seconds)
             await asyncio.sleep(delay_seconds)
     raise AssertionError("back_off never ends")

@@ -12,7 +12,7 @@ from typing import Final
 
 import aiomqtt
 
-from gateway import observe
+from gateway import observe_events
 from gateway.event_rows import Published, gateway_presence
 from gateway.events import CONTENT_TYPE
 from gateway.mqtt_client import DirectPublisher, open_publisher, until_lost, versions
@@ -185,7 +185,7 @@ class Publisher:
                 if self._is_trusted:
                     delays = back_off()
                 delay_seconds = next(delays)
-                observe.events_stopped(group.exceptions[0], delay_seconds)
+                observe_events.events_stopped(group.exceptions[0], delay_seconds)
             heed_cancellation()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_seconds):
@@ -213,7 +213,7 @@ class Publisher:
                 link.publish(online, self._trust, retain=True)
                 self._has_worked = True
                 self.connected.set()
-                observe.events_flow(version.name)
+                observe_events.events_flow(version.name)
                 for callback in self._on_connected:
                     callback()
                 await self._until_left(client, refused)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Final
 
-from gateway import observe
+from gateway import observe_events
 from gateway.event_rows import EventMaker, Published
 from gateway.events import sequence_of
 from gateway.leadership import LeadershipLostError, leadership, until_lost
@@ -101,10 +101,10 @@ class Relay:
                 if self._has_worked:
                     delays = back_off()
                 delay_seconds = next(delays)
-                observe.relay_paused(group.exceptions[0], delay_seconds)
+                observe_events.relay_paused(group.exceptions[0], delay_seconds)
             except* Exception as group:  # noqa: BLE001 - a bug here must not cost a single report
                 delay_seconds = next(delays)
-                observe.relay_failed(group, delay_seconds)
+                observe_events.relay_failed(group, delay_seconds)
             heed_cancellation()
             await asyncio.sleep(delay_seconds)
 
@@ -124,7 +124,7 @@ class Relay:
 
     async def _lead(self, lost: asyncio.Event) -> None:
         maker = EventMaker(await self._publications.source(), self._reference)
-        observe.relay_leads(leads=True)
+        observe_events.relay_leads(leads=True)
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -134,7 +134,7 @@ class Relay:
                 tasks.create_task(self._keep_house(), name="relay house")
         finally:
             self._is_leading = False
-            observe.relay_leads(leads=False)
+            observe_events.relay_leads(leads=False)
 
     # The loops of a relay that leads.
 
@@ -155,7 +155,7 @@ class Relay:
                     count += 1
             await flight.landed()
             await self._publications.hurried([p.position for p in publications])
-            observe.emergencies_published(count)
+            observe_events.emergencies_published(count)
 
     async def _deliver(self, maker: EventMaker) -> None:
         while True:
@@ -182,7 +182,7 @@ class Relay:
             await flight.landed()
             await self._publications.delivered([p.position for p in publications])
             self._has_worked = True
-            observe.events_published(count)
+            observe_events.events_published(count)
 
     async def _publish(self, flight: Flight, events: Sequence[Published]) -> int:
         """Publish in slices, between which other work gets its turn. Returns how many."""
@@ -221,7 +221,7 @@ class Relay:
         """
         while True:
             with contextlib.suppress(StoreUnavailableError):  # others say so
-                observe.relay_state(await self._publications.state())
+                observe_events.relay_state(await self._publications.state())
             await asyncio.sleep(STATE_SECONDS)
 
     async def _number(self) -> None:

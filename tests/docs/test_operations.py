@@ -10,7 +10,8 @@ from msgspec import inspect
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
-import gateway.observe  # noqa: F401 - registers the metrics
+import gateway.observe
+import gateway.observe_events  # noqa: F401 - registers metrics
 from gateway import command
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
@@ -104,7 +105,8 @@ def test_log_events() -> None:
     written = {
         code(event): level for event, level, _ in rows(section_of(DOCUMENT, "Logs"), "event")
     }
-    logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', source("gateway/observe.py"))
+    sources = source("gateway/observe.py") + source("gateway/observe_events.py")
+    logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}
 
