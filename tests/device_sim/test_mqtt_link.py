@@ -57,19 +57,50 @@ async def test_connect_subscribe_greet_report(courier: Courier) -> None:
     write_all(courier, build_reports(30))
     session, broker = session_with(courier)
     assert await run_against(session, broker) is Ending.FINISHED
-    connect, subscribe, hello, *_, disconnect = broker.packets
+    connect, subscribe, hello, *_, goodbye, disconnect = broker.packets
     assert isinstance(connect, mqtt5.ConnectPacket)
     assert (connect.client_id, connect.username) == (f"fg-{DEVICE}", str(DEVICE))
     assert connect.password == mqtt_password(SECRET).encode()
     assert connect.clean_start
     assert connect.keep_alive == KEEP_ALIVE_SECONDS
     assert isinstance(subscribe, mqtt5.SubscribePacket)
-    assert [wanted.pattern for wanted in subscribe.topic_filters] == [DOWN]
+    (wanted,) = subscribe.topic_filters
+    assert (wanted.pattern, wanted.max_qos) == (DOWN, mqtt5.QoS.AT_MOST_ONCE)
     assert isinstance(hello, mqtt5.PublishPacket)
     assert hello.topic == up_topic(DEVICE, INSTALLATION)
     assert hello.content_type == "application/msgpack"
+    assert isinstance(goodbye, mqtt5.PublishPacket)
+    assert decode(goodbye.payload) == Goodbye(GoodbyeReason.NORMAL)
     assert isinstance(disconnect, mqtt5.DisconnectPacket)
     assert broker.numbers == list(range(1, 31))
+
+
+@pytest.mark.trio
+async def test_a_link_that_breaks_says_goodbye_by_its_will(courier: Courier) -> None:
+    """The same goodbye, on the same topic, with QoS 1, and not kept for later readers."""
+    write_all(courier, build_reports(1))
+    session, broker = session_with(courier)
+    assert await run_against(session, broker) is Ending.FINISHED
+    connect, *_, goodbye, _ = broker.packets
+    assert isinstance(connect, mqtt5.ConnectPacket)
+    assert isinstance(goodbye, mqtt5.PublishPacket)
+    will = connect.will
+    assert will is not None
+    assert (will.topic, will.payload) == (goodbye.topic, goodbye.payload)
+    assert (will.qos, will.retain) == (mqtt5.QoS.AT_LEAST_ONCE, False)
+
+
+@pytest.mark.trio
+async def test_a_goodbye_that_the_broker_has_no_room_for_is_left_to_the_will(
+    courier: Courier,
+) -> None:
+    """No DISCONNECT then, for it would take the will away."""
+    write_all(courier, build_reports(1))
+    session, broker = session_with(courier)
+    broker.receive_max, broker.pubacks = 2, False
+    assert await run_against(session, broker) is Ending.FINISHED
+    assert isinstance(broker.packets[-1], mqtt5.PublishPacket)
+    assert not isinstance(decode(broker.packets[-1].payload), Goodbye)
 
 
 @pytest.mark.trio
@@ -281,7 +312,7 @@ async def serve_behind(broker: Broker, ready: trio.Event) -> None:
     options = {"keep_alive_seconds": 60, "session_expiry_seconds": 0}
     await stream.send_all(
         mqtt_codec.connect(version, "script", "gateway", "", clean_start=True, **options)
-        + mqtt_codec.subscribe(version, 1, UP_FILTER)
+        + mqtt_codec.subscribe(version, 1, UP_FILTER, qos=mqtt5.QoS.AT_LEAST_ONCE)
     )
     async with stream:
         async for data in stream:
@@ -290,6 +321,8 @@ async def serve_behind(broker: Broker, ready: trio.Event) -> None:
                 if isinstance(packet, mqtt5.SubAckPacket):
                     ready.set()
                 elif isinstance(packet, mqtt5.PublishPacket) and packet.packet_id is not None:
+                    if isinstance(decode(packet.payload), Goodbye):
+                        continue
                     reply = answer(packet.payload)
                     topic = packet.topic.replace("/up/", "/down/")
                     await stream.send_all(
