@@ -13,7 +13,8 @@ from device_sim.faults import ALL_FAULTS, Rates
 from device_sim.links import link_profile
 from device_sim.outbox import Outbox, State
 from device_sim.pace import MAX_SPEED
-from device_sim.runtime import Address, Outcome, Plan, installation_number, run_fleet
+from device_sim.plan import Address, Plan
+from device_sim.runtime import Outcome, installation_number, run_fleet
 from device_sim.scenario import Scenario, longgang_q1
 from device_sim.tally import Tally
 from tests.helpers.couriers import SECRET, open_outbox
