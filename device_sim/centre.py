@@ -57,6 +57,8 @@ class Centre:
         self.errands = errands
         self.refusals: dict[str, str] = {}
         """Reasons of what was refused, by request."""
+        self.cancelled_too_late = 0
+        """Cancellations that were refused because all tasks of the request were over."""
         self.events = 0
         """How many were read, repeats and those of other askers included."""
         self.unreadable = 0
@@ -100,9 +102,14 @@ class Centre:
     def _decided(self, verdict: _Verdict) -> None:
         if verdict.accepted or verdict.request not in self._kinds:
             return
+        still_open = {key for key in self._open if key[0] == verdict.request}
+        if verdict.action == "cancel" and not still_open:
+            # What ended the tasks was committed, and so told, before the refusal.
+            self.cancelled_too_late += 1
+            return
         self.refusals[verdict.request] = f"{verdict.action}: {verdict.reason}"
         if verdict.action == "request":
-            self._open = {key for key in self._open if key[0] != verdict.request}
+            self._open -= still_open
 
     @property
     def states(self) -> dict[TaskKey, str]:
@@ -140,6 +147,7 @@ class Centre:
         return {
             "requests": len(self.errands),
             "requests_refused": len(self.refusals),
+            "cancelled_too_late": self.cancelled_too_late,
             "tasks": len(self.expected),
             "tasks_not_over": len(self._open),
             **{state: last[state] for state in ("received", *FINAL_STATES)},

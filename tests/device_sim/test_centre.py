@@ -80,6 +80,15 @@ def test_a_refused_request_has_no_tasks_to_wait_for() -> None:
     ]
 
 
+def test_a_cancellation_that_comes_too_late_is_no_fault() -> None:
+    """It is refused because there is nothing left to cancel."""
+    centre = Centre([build_errand()])
+    centre.receive(changed("answered"))
+    centre.receive(decided("r1", "cancel", reason="all its tasks are over"))
+    assert centre.refusals == {}
+    assert centre.figures()["cancelled_too_late"] == 1
+
+
 def test_late_answers_are_counted_once() -> None:
     """However often their event comes."""
     centre = Centre([build_errand()])
