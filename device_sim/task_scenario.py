@@ -44,7 +44,9 @@ LATER_SHARE: Final = 0.1
 """Requests with a `not_before`, `LATER_BY` of the run after they are made."""
 
 LATER_BY: Final = 0.1
-CANCELLED_SHARE: Final = 0.12
+CANCELLED_SHARE: Final = 0.15
+"""In the first half of the time in which they are open; some are answered before."""
+
 SUPERSEDED_SHARE: Final = 0.1
 """Requests that take the place of an earlier one that is still open."""
 
@@ -250,8 +252,8 @@ class TaskScenarioWriter:
 
     def _cancel(self, errand: Errand) -> None:
         first = errand.at + SETTLED_SECONDS
-        last = max(first, errand.request.expires_at.timestamp() - SETTLED_SECONDS)
-        at = self._random.uniform(first, last)
+        middle = (errand.at + errand.request.expires_at.timestamp()) / 2
+        at = self._random.uniform(first, max(first, middle))
         self._post(at, topics.TASK_CANCEL, Cancellation(errand.request.id, "市民撤销投诉"))
 
     def _post(self, at: float, topic: str, content: Request | Cancellation) -> None:

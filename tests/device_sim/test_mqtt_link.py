@@ -19,9 +19,10 @@ from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.limits import REPLY_TIMEOUT_SECONDS
 from gateway.protocol.messages import Ack, Goodbye, Hello, Message, decode, encode
 from gateway.protocol.proof import mqtt_password
+from gateway.protocol.task_messages import TaskAnswer, TaskNoted
 from gateway.protocol.topics import UP_FILTER, down_topic, up_topic
 from tests.helpers.brokers import Broker
-from tests.helpers.builders import build_reports
+from tests.helpers.builders import build_reports, build_task
 from tests.helpers.couriers import (
     DEVICE,
     INSTALLATION,
@@ -176,6 +177,27 @@ async def test_what_is_not_acked_goes_again_on_the_same_connection(
         nursery.start_soon(ack_later)
         assert await run_against(session, broker) is Ending.FINISHED
     assert broker.numbers == [1, 2, 1, 2]
+    assert trio.current_time() == pytest.approx(REPLY_TIMEOUT_SECONDS)
+
+
+@pytest.mark.trio
+async def test_an_answer_without_receipt_goes_again_on_the_same_connection(
+    courier: Courier, autojump_clock: MockClock
+) -> None:
+    """After a minute; the task is noted once."""
+    write_all(courier, build_reports(1))
+    session, broker = session_with(courier)
+    broker.tasks, broker.receipts = [build_task()], False
+
+    async def give_receipts_later() -> None:
+        await trio.sleep(REPLY_TIMEOUT_SECONDS - 1)
+        broker.receipts = True
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_receipts_later)
+        assert await run_against(session, broker) is Ending.FINISHED
+    kinds = [type(said) for said in broker.said_of_tasks]
+    assert kinds == [TaskNoted, TaskAnswer, TaskAnswer]
     assert trio.current_time() == pytest.approx(REPLY_TIMEOUT_SECONDS)
 
 

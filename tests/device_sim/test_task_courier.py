@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from device_sim.outbox import Outbox
-from device_sim.replies import Habits
-from device_sim.task_courier import TaskCourier, TaskPlan
+from device_sim.task_courier import TaskCourier
 from device_sim.task_list import Arrival
 from device_sim.task_tally import TaskTally
 from gateway.protocol.limits import MAX_TASK_CHARACTERS
@@ -21,9 +20,7 @@ from gateway.protocol.task_messages import (
 )
 from gateway.protocol.text import encode_text
 from tests.helpers.builders import NOW, build_task
-from tests.helpers.couriers import DEVICE, INSTALLATION, open_outbox
-
-AFTER_A_MINUTE = TaskPlan(1, Habits(1.0, 0.0, span=(0.5, 0.5), late_seconds=(0.0, 0.0)))
+from tests.helpers.couriers import DEVICE, INSTALLATION, SLOW_REPLIES, open_outbox
 
 
 @pytest.fixture
@@ -32,9 +29,9 @@ def outbox(tmp_path: Path) -> Outbox:
     return open_outbox(tmp_path)
 
 
-def courier_for(outbox: Outbox, plan: TaskPlan = AFTER_A_MINUTE) -> TaskCourier:
+def courier_for(outbox: Outbox) -> TaskCourier:
     """Welcome at 1,000 of the event loop's clock; its inspector takes half of the time."""
-    courier = TaskCourier(DEVICE, outbox.tasks, TaskTally(), plan)
+    courier = TaskCourier(DEVICE, outbox.tasks, TaskTally(), SLOW_REPLIES)
     courier.begin(INSTALLATION)
     courier.welcomed(NOW, 1_000.0)
     return courier

@@ -23,7 +23,7 @@ from tests.helpers.processes import gateway_process
 
 pytest.importorskip("gateway.task_desk", reason="this gateway takes no requests for tasks yet")
 
-DEVICES, REPORTS, TASKS, SECONDS = 12, 60, 60, 16.0
+DEVICES, REPORTS, TASKS, SECONDS = 12, 60, 80, 16.0
 
 
 @pytest.fixture
@@ -83,4 +83,3 @@ def test_every_task_reaches_its_end(plan: Plan, database_dsn: str, tmp_path: Pat
         assert asked[state] > 0, state
     assert figures["tasks"]["receipts_accepted"] == asked["answered"]
     assert figures["tasks"]["receipts_late"] >= asked["late_answers"] > 0
-    assert figures["tasks"]["came_again"] > 0
