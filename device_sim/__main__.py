@@ -210,7 +210,8 @@ def run(
     }
     if scenario == TASKS:
         plan = _with_errands(plan, task_choice)
-        timeout_seconds = min(timeout_seconds, default_timeout_seconds(task_choice.seconds))
+        if math.isinf(timeout_seconds):
+            timeout_seconds = default_timeout_seconds(task_choice.seconds)
     with tempfile.TemporaryDirectory(prefix="device-sim-") as directory:
         outbox = _open_outbox(state_file or Path(directory) / "outbox.sqlite", identity)
         if scenario == TASKS and not outbox.is_new:
@@ -239,7 +240,7 @@ def _scenario(
 def _with_errands(plan: Plan, choice: TaskChoice) -> Plan:
     if plan.speed != MAX_SPEED:
         _fail("--speed: not for the scenario tasks; use --seconds", EXIT_USAGE)
-    host, port = plan.broker
+    host, port = choice.broker or plan.broker
     login = Login(host, port, choice.user, choice.password)
     return with_errands(plan, choice.tasks, choice.seconds, login, time.time())
 

@@ -99,6 +99,8 @@ class TaskChoice:
     seconds: float
     user: str
     password: str
+    broker: Address | None = None
+    """Where the centre connects; None for where the handsets do."""
 
 
 def task_options(command: Command) -> Command:
@@ -106,9 +108,15 @@ def task_options(command: Command) -> Command:
 
     @wraps(command)
     def gathered(
-        *, tasks: int, seconds: float, centre_user: str, centre_password: str, **others: Any
+        *,
+        tasks: int,
+        seconds: float,
+        centre_user: str,
+        centre_password: str,
+        centre_broker: Address | None,
+        **others: Any,
     ) -> Any:
-        choice = TaskChoice(tasks, seconds, centre_user, centre_password)
+        choice = TaskChoice(tasks, seconds, centre_user, centre_password, centre_broker)
         return command(task_choice=choice, **others)
 
     options = (
@@ -132,6 +140,11 @@ def task_options(command: Command) -> Command:
         click.option(
             "--centre-password", default="", envvar="DEVICE_SIM_CENTRE_PASSWORD",
             show_envvar=True, metavar="TEXT", help="Scenario tasks: its password.",
+        ),
+        click.option(
+            "--centre-broker", type=AddressType(), metavar="HOST:PORT",
+            help="Scenario tasks: where it connects; services may have a port of their own.  "
+            "[default: that of --broker]",
         ),
     )  # fmt: skip
     for option in reversed(options):

@@ -81,9 +81,9 @@ def test_the_options_of_tasks_come_as_one(monkeypatch: pytest.MonkeyPatch) -> No
     """With defaults; the password may stand in the environment, where `ps` does not show it."""
     assert chosen() == TaskChoice(DEFAULT_TASKS, DEFAULT_SECONDS, "workflow", "")
     monkeypatch.setenv("DEVICE_SIM_CENTRE_PASSWORD", "secret")
-    assert chosen("--centre-user", "me", "--tasks", "7") == TaskChoice(
-        7, DEFAULT_SECONDS, "me", "secret"
-    )
+    arguments = ("--centre-user", "me", "--tasks", "7", "--centre-broker", "[::1]:1884")
+    expected = TaskChoice(7, DEFAULT_SECONDS, "me", "secret", ("::1", 1884))
+    assert chosen(*arguments) == expected
 
 
 def test_a_run_of_tasks_has_a_least_length() -> None:
