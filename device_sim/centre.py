@@ -62,6 +62,8 @@ class Centre:
         self.events = 0
         """How many were read, repeats and those of other askers included."""
         self.unreadable = 0
+        self.sessions = 0
+        """At the broker; more than one means that it forgot the first, with events for us."""
         self.failure: str | None = None
         """Why the broker does not serve it."""
         self._kinds = {errand.request.id: errand.request.kind for errand in errands}
@@ -131,6 +133,8 @@ class Centre:
         found = [] if self.failure is None else [f"the centre gave up: {self.failure}"]
         refused = list(self.refusals.items())[:COMPLAINTS_OF_A_KIND]
         found += [f"request {request} was refused: {reason}" for request, reason in refused]
+        if self._open and self.sessions > 1:
+            found.append("the broker has forgotten the centre's session: events may be lost")
         if self._open and not self.events and self.failure is None:
             found.append(
                 "no event of any task came: does a gateway with its relay use this broker,"

@@ -1,7 +1,7 @@
 """The centre at the broker: publishes requests and cancellations, reads events. Trio.
 
 Everything goes with QoS 1 and is published again until the broker has acknowledged it; the broker
-keeps the events for us while the connection is away. Its session ends with the run.
+keeps the events for us while the connection is away. The session ends with the run.
 """
 
 import math
@@ -85,7 +85,7 @@ class CentreLink:
         self._offset = began_at - trio.current_time()
         self._login = login
         self._dialect = dialect
-        self._is_first = True
+        self._is_clean = False
         self._packet_id = _SUBSCRIPTION
         self._unacknowledged: dict[int, Posting] = {}
         self._wake = Wake()
@@ -97,32 +97,47 @@ class CentreLink:
         Raises:
             CentreRefusedError: the broker does not serve us, and never will.
         """
+        while not self._is_clean:
+            await self._connect_once(self._clean)
+            if not self._is_clean:
+                await trio.sleep(RECONNECT_SECONDS)
         while not self._is_done:
-            await self._connect_once()
+            await self._connect_once(self._serve)
             if not self._is_done:
                 await trio.sleep(RECONNECT_SECONDS)
-        await self._leave()
+        with trio.move_on_after(RECONNECT_SECONDS):
+            await self._connect_once(self._clean)
 
     @property
     def _is_done(self) -> bool:
         return self._centre.is_done and not (self._waiting or self._unacknowledged)
 
-    async def _connect_once(self) -> None:
+    async def _connect_once(self, job: Callable[["_Connection"], Awaitable[None]]) -> None:
         try:
             async with await trio.open_tcp_stream(self._login.host, self._login.port) as stream:
-                connection = _Connection(stream, PacketReader(self._dialect.version))
-                await self._serve(connection)
+                await job(_Connection(stream, PacketReader(self._dialect.version)))
         except _LOST:
             return
         finally:
             self._waiting.extendleft(reversed(self._unacknowledged.values()))
             self._unacknowledged.clear()
 
+    async def _clean(self, connection: "_Connection") -> None:
+        """Leave nothing of an earlier session. In 3.1.1 a clean one ends with its connection, so
+        the one that is served is another.
+        """
+        await connection.send(self._connect(clean_start=True))
+        if self._is_let_in(await connection.receive()):
+            self._is_clean = True
+            await connection.send(mqtt_codec.disconnect())
+
     async def _serve(self, connection: "_Connection") -> None:
-        await connection.send(self._connect(clean_start=self._is_first))
-        if not self._is_let_in(await connection.receive()):
+        await connection.send(self._connect(clean_start=False))
+        connack = await connection.receive()
+        if not self._is_let_in(connack):
             return
-        self._is_first = False
+        if isinstance(connack, mqtt5.ConnAckPacket) and not connack.session_present:
+            self._centre.sessions += 1
         version = self._dialect.version
         await connection.send(
             mqtt_codec.subscribe(version, _SUBSCRIPTION, *FILTERS, qos=mqtt5.QoS.AT_LEAST_ONCE)
@@ -177,9 +192,9 @@ class CentreLink:
     async def _read(self, connection: "_Connection") -> None:
         while packet := await connection.receive():
             if isinstance(packet, mqtt5.PublishPacket):
+                self._centre.receive(packet.payload)
                 if packet.packet_id is not None:
                     await connection.send(mqtt_codec.puback(packet.packet_id))
-                self._centre.receive(packet.payload)
             elif isinstance(packet, mqtt5.PubAckPacket):
                 self._acknowledged(packet)
             elif isinstance(packet, mqtt5.SubAckPacket):
@@ -222,19 +237,6 @@ class CentreLink:
         if self._waiting and has_room and connection.is_subscribed:
             return self._waiting[0].at - self._offset
         return math.inf
-
-    async def _leave(self) -> None:
-        """Begin a clean session and leave it, so that the broker keeps nothing for us."""
-        with trio.move_on_after(RECONNECT_SECONDS):
-            try:
-                stream = await trio.open_tcp_stream(self._login.host, self._login.port)
-                async with stream:
-                    connection = _Connection(stream, PacketReader(self._dialect.version))
-                    await connection.send(self._connect(clean_start=True))
-                    await connection.receive()
-                    await connection.send(mqtt_codec.disconnect())
-            except _LOST:
-                return
 
 
 class _Connection:

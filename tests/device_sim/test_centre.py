@@ -116,5 +116,7 @@ def test_without_any_event_the_complaint_says_where_to_look() -> None:
     assert len(others) == COMPLAINTS_OF_A_KIND
     assert others[0] == "request r1 device 1: never heard of, not over"
     assert centre.figures()["tasks_not_over"] == len(devices)
+    centre.sessions = 2
+    assert "forgotten" in centre.complaints()[0]
     centre.failure = "the broker refuses"
     assert centre.complaints()[0] == "the centre gave up: the broker refuses"

@@ -1,5 +1,6 @@
 """Tests of the centre at the broker: real brokers, and a scripted one that refuses."""
 
+import contextlib
 import itertools
 from collections import Counter
 
@@ -150,7 +151,7 @@ async def test_a_request_goes_when_its_time_has_come() -> None:
     times = [at - began for at, _ in script.published]
     assert times[1] >= 0.1
     assert times[2] >= 0.2
-    assert [connect.clean_start for connect in script.connects] == [True, True]
+    assert [connect.clean_start for connect in script.connects] == [True, False, True]
     assert script.connects[0].username == "workflow"
     assert script.connects[0].password == b"secret"
 
@@ -164,7 +165,88 @@ async def test_what_was_not_acknowledged_goes_again_on_the_next_connection() -> 
         centre = await run_against(script, postings()[:2])
     assert centre.is_done
     assert [request for _, request in script.published] == ["r0", "r1", "r0", "r1"]
-    assert [connect.clean_start for connect in script.connects] == [True, False, True]
+    assert [connect.clean_start for connect in script.connects] == [True, False, False, True]
+    assert centre.sessions == 2
+
+
+class ListeningCentre(Centre):
+    """Tells the test that an event came."""
+
+    def __init__(self) -> None:
+        super().__init__(ERRANDS[:2])
+        self.heard = trio.Event()
+
+    def receive(self, payload: bytes) -> None:
+        """Take an event."""
+        super().receive(payload)
+        self.heard.set()
+
+
+class Hop:
+    """A way to a broker that can be cut."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._scopes: list[trio.CancelScope] = []
+
+    async def carry(self, ours: trio.SocketStream) -> None:
+        """One connection."""
+        theirs = await trio.open_tcp_stream(self._broker.host, self._broker.gateway_port)
+        async with ours, theirs, trio.open_nursery() as nursery:
+            self._scopes.append(nursery.cancel_scope)
+            nursery.start_soon(self._pipe, ours, theirs, nursery.cancel_scope)
+            nursery.start_soon(self._pipe, theirs, ours, nursery.cancel_scope)
+
+    async def _pipe(
+        self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope
+    ) -> None:
+        with contextlib.suppress(trio.BrokenResourceError):
+            async for data in source:
+                await sink.send_all(data)
+        scope.cancel()
+
+    def cut(self) -> None:
+        """Cut the newest connection."""
+        self._scopes[-1].cancel()
+
+
+async def publish_to(broker: Broker, topic: str, payload: bytes) -> None:
+    """Publish one message in 3.1.1; when this returns the broker has it."""
+    version = MqttVersion.V311
+    connect = mqtt_codec.connect(
+        version, "script-once", "gateway", "", clean_start=True, keep_alive_seconds=60,
+        session_expiry_seconds=0,
+    )  # fmt: skip
+    async with await trio.open_tcp_stream(broker.host, broker.gateway_port) as stream:
+        await stream.send_all(connect + mqtt_codec.publish(version, 1, topic, payload))
+        reader = PacketReader(version)
+        async for data in stream:
+            reader.feed(bytes(data))
+            while packet := reader.next_packet():
+                if isinstance(packet, mqtt5.PubAckPacket):
+                    return
+
+
+@pytest.mark.trio
+async def test_events_wait_for_a_centre_whose_connection_was_lost(broker: Broker) -> None:
+    """Its session outlives the connection, in both versions: nothing is missed meanwhile."""
+    centre, hop, ready = ListeningCentre(), Hop(broker), trio.Event()
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    host, port, *_ = listener.socket.getsockname()
+    login = Login(host, port, "workflow-absent", "")
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, hop.carry, [listener])
+            nursery.start_soon(end_tasks_behind, broker, ready, Counter[str]())
+            await ready.wait()
+            async with trio.open_nursery() as running:
+                running.start_soon(CentreLink(centre, postings()[:1], NOW, login, Dialect()).run)
+                await centre.heard.wait()
+                hop.cut()
+                await publish_to(broker, task_topic(1, "answered"), changed("answered", "r1"))
+            nursery.cancel_scope.cancel()
+    assert centre.is_done
+    assert centre.sessions == 1
 
 
 @pytest.mark.trio
