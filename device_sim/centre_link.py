@@ -174,7 +174,7 @@ class CentreLink:
             password=self._login.password,
             clean_start=clean_start,
             keep_alive_seconds=0,  # a run is short, and has a time-out of its own
-            session_expiry_seconds=SESSION_SECONDS,
+            session_expiry_seconds=0 if clean_start else SESSION_SECONDS,
         )
 
     def _is_let_in(self, packet: mqtt5.Packet | None) -> bool:

@@ -12,7 +12,13 @@ from trio.testing import MockClock
 
 from device_sim import mqtt_codec
 from device_sim.centre import Centre
-from device_sim.centre_link import RECONNECT_SECONDS, CentreLink, CentreRefusedError, Login
+from device_sim.centre_link import (
+    RECONNECT_SECONDS,
+    SESSION_SECONDS,
+    CentreLink,
+    CentreRefusedError,
+    Login,
+)
 from device_sim.mqtt_codec import MqttVersion, PacketReader
 from device_sim.mqtt_link import Dialect
 from device_sim.task_scenario import Posting
@@ -152,6 +158,8 @@ async def test_a_request_goes_when_its_time_has_come() -> None:
     assert times[1] >= 0.1
     assert times[2] >= 0.2
     assert [connect.clean_start for connect in script.connects] == [True, False, True]
+    kept = [connect.session_expiry_interval for connect in script.connects]
+    assert kept == [0, SESSION_SECONDS, 0]
     assert script.connects[0].username == "workflow"
     assert script.connects[0].password == b"secret"
 
