@@ -240,22 +240,27 @@ async def publish_to(broker: Broker, topic: str, payload: bytes) -> None:
 
 
 @pytest.mark.trio
-async def test_events_wait_for_a_centre_whose_connection_was_lost(broker: Broker) -> None:
+@pytest.mark.mosquitto
+@pytest.mark.parametrize("version", MqttVersion)
+async def test_events_wait_for_a_centre_whose_connection_was_lost(
+    mosquitto_broker: Broker, version: MqttVersion
+) -> None:
     """Its session outlives the connection, in both versions: nothing is missed meanwhile.
 
-    NATS sends again after 30 s what it sent to a connection that it did not yet know to be lost.
+    Not tested with NATS, which sends again only after 30 s what it sent to a lost connection.
     """
+    broker, dialect = mosquitto_broker, Dialect(version)
     centre, hop, ready = ListeningCentre(), Hop(broker), trio.Event()
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     host, port, *_ = listener.socket.getsockname()
     login = Login(host, port, "workflow-absent", "")
-    with trio.fail_after(60):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, hop.carry, [listener])
             nursery.start_soon(end_tasks_behind, broker, ready, Counter[str]())
             await ready.wait()
             async with trio.open_nursery() as running:
-                running.start_soon(CentreLink(centre, postings()[:1], NOW, login, Dialect()).run)
+                running.start_soon(CentreLink(centre, postings()[:1], NOW, login, dialect).run)
                 await centre.heard.wait()
                 await trio.testing.wait_all_tasks_blocked()
                 await hop.cut()
