@@ -4,21 +4,38 @@ import math
 import sqlite3
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 
+from device_sim.centre_link import Login
 from device_sim.credentials import Credential, FleetFileError, read_fleet, write_fleet
 from device_sim.faults import ALL_FAULTS, NO_FAULTS
 from device_sim.fleet import TransportChoice
 from device_sim.links import LINK_NAMES, link_profile
 from device_sim.mqtt_codec import MqttVersion
 from device_sim.mqtt_link import Dialect
-from device_sim.options import AddressType, SpeedType, scenario_options
+from device_sim.options import (
+    TASKS,
+    AddressType,
+    SpeedType,
+    TaskChoice,
+    scenario_options,
+    task_options,
+)
 from device_sim.outbox import Outbox, OutboxMismatchError
+from device_sim.pace import MAX_SPEED
+from device_sim.plan import (
+    DEFAULT_DEVICES,
+    REPORTS_PER_DEVICE,
+    Address,
+    Plan,
+    default_timeout_seconds,
+    with_errands,
+)
 from device_sim.play import EXIT_UNFINISHED, PlayError, play
-from device_sim.runtime import Address, Plan
 from device_sim.scenario import Scenario, longgang_q1
 
 EXIT_USAGE: Final = 2
@@ -39,8 +56,13 @@ def main() -> None:
     4. And check each row:    ... --verify postgresql://localhost/gateway
 
     \b
-    Exit codes of run: 0 everything acked (and verified), 1 something refused, missing, extra or
-    altered, 2 wrong usage, 3 it could not finish.
+    Or let a centre ask the inspectors for something, with a gateway that takes tasks and publishes
+    their events: MQTT on, and a user `workflow` at the broker.
+                              device-sim run --scenario tasks --devices 20 --fleet fleet.csv
+
+    \b
+    Exit codes of run: 0 everything acked, every task over (and verified), 1 something refused,
+    missing, extra or altered, 2 wrong usage, 3 it could not finish.
     """
 
 
@@ -107,7 +129,8 @@ def fleet(
     default="max",
     show_default=True,
     metavar="max|N",
-    help="N times as fast as real time; max waits for nothing.",
+    help="N times as fast as real time; max waits for nothing. Not for the scenario tasks, in "
+    "which the quarter passes in --seconds.",
 )
 @click.option(
     "--link",
@@ -122,14 +145,15 @@ def fleet(
     "--state",
     "state_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The outbox. A run with the same file goes on where the last one ended.  "
-    "[default: a temporary file]",
+    help="The outbox. A run with the same file goes on where the last one ended; one of the "
+    "scenario tasks cannot, for its times are past.  [default: a temporary file]",
 )
 @click.option(
     "--verify",
     "dsn",
     metavar="DSN",
-    help="Compare every row of the table `report` with what was sent.",
+    help="Compare every row of the table `report` with what was sent, and in the scenario tasks "
+    "every task with what was asked for, shown and answered.",
 )
 @click.option(
     "--json",
@@ -143,8 +167,9 @@ def fleet(
     type=click.FloatRange(min=0, min_open=True),
     default=math.inf,
     metavar="SECONDS",
-    help="Give up after this.  [default: never]",
+    help="Give up after this.  [default: never; tasks: a minute after twice --seconds]",
 )
+@task_options
 def run(
     scenario: str,
     devices: int | None,
@@ -163,13 +188,13 @@ def run(
     dsn: str | None,
     json_file: Path | None,
     timeout_seconds: float,
+    task_choice: TaskChoice,
 ) -> None:
-    """Let the fleet report, until everything is acked."""
+    """Let the fleet report, until everything is acked and every task is over."""
     played = _scenario(scenario, devices, reports, transport, seed)
-    credentials = _credentials(fleet_file, played)
     plan = Plan(
         scenario=played,
-        credentials=credentials,
+        credentials=_credentials(fleet_file, played),
         gateway=gateway,
         broker=broker,
         profile=link_profile(link),
@@ -183,8 +208,14 @@ def run(
         "devices": str(len(played.fleet.inspectors)),
         "reports": str(played.total),
     }
+    if scenario == TASKS:
+        plan = _with_errands(plan, task_choice)
+        if math.isinf(timeout_seconds):
+            timeout_seconds = default_timeout_seconds(task_choice.seconds)
     with tempfile.TemporaryDirectory(prefix="device-sim-") as directory:
         outbox = _open_outbox(state_file or Path(directory) / "outbox.sqlite", identity)
+        if scenario == TASKS and not outbox.is_new:
+            _fail("--state: a run of the scenario tasks cannot be resumed", EXIT_USAGE)
         try:
             code = play(plan, outbox, dsn, json_file, timeout_seconds)
         except PlayError as error:
@@ -197,11 +228,21 @@ def run(
 def _scenario(
     name: str, devices: int | None, reports: int | None, transport: TransportChoice, seed: int
 ) -> Scenario:
-    del name  # there is one, and click has checked it
+    if name == TASKS:
+        devices = DEFAULT_DEVICES if devices is None else devices
+        reports = REPORTS_PER_DEVICE * devices if reports is None else reports
     try:
         return longgang_q1(seed, devices, reports, transport)
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
+
+
+def _with_errands(plan: Plan, choice: TaskChoice) -> Plan:
+    if plan.speed != MAX_SPEED:
+        _fail("--speed: not for the scenario tasks; use --seconds", EXIT_USAGE)
+    host, port = choice.broker or plan.broker
+    login = Login(host, port, choice.user, choice.password)
+    return with_errands(plan, choice.tasks, choice.seconds, login, time.time())
 
 
 def _credentials(path: Path, scenario: Scenario) -> dict[int, Credential]:

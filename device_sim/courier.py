@@ -1,4 +1,4 @@
-"""Between a handset and its link, the same for both transports: greeting, sending, answers, record.
+"""Between a handset and its link, the same for both transports: greeting, sending, replies, record.
 
 The handset decides what to send; the courier makes durable what must be, verifies who answers,
 keeps the record and counts. It does no network I/O and is told the time.
@@ -14,11 +14,13 @@ from device_sim.handset import Handset, Settled
 from device_sim.outbox import Outbox
 from device_sim.pace import Wake
 from device_sim.tally import Tally
+from device_sim.task_courier import BY_THE_WAY, TaskCourier, TaskPlan
 from gateway.protocol.errors import RefusalCode, Resend
 from gateway.protocol.limits import NONCE_BYTES, PROTOCOL_VERSION
 from gateway.protocol.messages import (
     Ack,
     Hello,
+    Message,
     Refusal,
     Welcome,
     WireBacklog,
@@ -27,6 +29,7 @@ from gateway.protocol.messages import (
 from gateway.protocol.proof import Greeting, device_proof, verify_gateway_proof
 from gateway.protocol.report import Report
 from gateway.protocol.tables import Edition
+from gateway.protocol.task_messages import TaskAnswer, TaskMessage, TaskNoted
 from gateway.protocol.wire_report import pack_backlog, pack_report
 
 _FINAL_CODES: Final = frozenset({RefusalCode.UNSUPPORTED_VERSION, RefusalCode.NOT_ADMITTED})
@@ -43,16 +46,16 @@ class UntrustedGatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message with reports, and what is to happen to its frame."""
+    """A message, and what is to happen to its frame."""
 
-    message: WireReport | WireBacklog
+    message: Message
     fault: Fault
-    repeated: WireReport | None = None
-    """To be sent behind it: a report that was acked before."""
+    repeated: Message | None = None
+    """To be sent behind it: a report that was acked before, or the message itself."""
 
 
 class Courier:
-    """Carries the reports of one handset.
+    """Carries the reports of one handset, and what it says of its tasks.
 
     Args:
         handset: whose reports.
@@ -62,6 +65,7 @@ class Courier:
         tally: the fleet's counts.
         plan: the faults.
         new_installation: a number for the handset's installation of this ordinal.
+        task_plan: how its inspector deals with tasks.
     """
 
     def __init__(
@@ -73,15 +77,19 @@ class Courier:
         tally: Tally,
         plan: FaultPlan,
         new_installation: Callable[[int], int],
+        task_plan: TaskPlan = BY_THE_WAY,
     ) -> None:
         self.handset = handset
         self.tally = tally
+        self.tasks = TaskCourier(handset.device, outbox.tasks, tally.tasks, task_plan)
         self.wake = Wake()
         """Set when the link's task has something to do."""
         self.room = Wake()
         """Set when the handset has room for more fresh reports."""
         self.is_all_written = False
         """Whether the inspector has written the last report."""
+        self.stays_on = False
+        """Whether tasks may come that nobody has asked for yet: then it never finishes."""
         self.is_welcome = False
         """Whether a gateway that proved itself has welcomed the handset on the present link."""
         self.outage_seconds = 0.0
@@ -105,6 +113,7 @@ class Courier:
         if position is None:
             handset.installation = self._new_installation(1)
             self._outbox.begin(handset.device, handset.installation)
+            self.tasks.begin(handset.installation)
             self.is_first_of_installation = True
             return 0
         handset.installation = position.installation
@@ -113,6 +122,7 @@ class Courier:
         key = (handset.device, handset.installation)
         handset.restore(self._outbox.unsettled(*key))
         handset.restore_conflicting(self._outbox.conflicting(*key))
+        self.tasks.begin(handset.installation)
         return position.written
 
     def write(self, first_serial: int, circumstances: Sequence[Circumstance]) -> None:
@@ -123,8 +133,7 @@ class Courier:
         for report, circumstance in zip(reports, circumstances, strict=True):
             handset.add(report, offline=circumstance.offline, wiped=circumstance.wiped)
             if circumstance.outage_seconds:
-                self.outage_seconds = circumstance.outage_seconds
-                self.tally.outages += 1
+                self.go_offline(circumstance.outage_seconds)
         self.tally.written += len(reports)
         self.wake.set()
 
@@ -135,8 +144,26 @@ class Courier:
 
     @property
     def is_finished(self) -> bool:
-        """Whether everything was written and settled."""
-        return self.is_all_written and self.handset.is_empty
+        """Whether everything was written, settled and answered."""
+        is_settled = self.is_all_written and self.handset.is_empty and self.tasks.is_idle
+        return is_settled and not self.stays_on
+
+    def dismiss(self) -> None:
+        """No task comes any more: finish when everything is settled."""
+        self.stays_on = False
+        self.wake.set()
+
+    def go_offline(self, seconds: float) -> None:
+        """Cut the link now, for so long in the scenario's time."""
+        self.outage_seconds = seconds
+        self.tally.outages += 1
+        self.wake.set()
+
+    @property
+    def retry_at(self) -> float | None:
+        """When to ask for something to send again though nothing has happened, or None."""
+        due = (self.handset.retry_at, self.tasks.due_at)
+        return min((moment for moment in due if moment is not None), default=None)
 
     # Sending.
 
@@ -159,10 +186,25 @@ class Courier:
         )
 
     def next_outgoing(self, now: float) -> Outgoing | None:
-        """The next message with reports, or None when nothing may go now."""
+        """The next message, or None when nothing may go now."""
+        if not self.is_welcome:
+            return None
+        message = self.tasks.take(now)
+        return self._next_reports(now) if message is None else self._about_task(message)
+
+    def _about_task(self, message: TaskNoted | TaskAnswer) -> Outgoing:
+        fault = self._plan.of_frame()
+        if fault is Fault.LOST_ACK and isinstance(message, TaskNoted):
+            fault = Fault.NONE  # there is no reply that could be lost
+        if fault is not Fault.NONE:
+            self.tally.faults[fault] += 1
+        return Outgoing(message, fault, message if fault is Fault.REPEAT else None)
+
+    def _next_reports(self, now: float) -> Outgoing | None:
         handset = self.handset
-        dispatch = handset.take(now) if self.is_welcome else None
+        dispatch = handset.take(now)
         if dispatch is None:
+            self._renew_if_due()
             return None
         if handset.wants_more:
             self.room.set()
@@ -198,7 +240,7 @@ class Courier:
     # Answers.
 
     def receive(self, message: object, now: float) -> None:
-        """Take a welcome, an ack or a refusal; everything else is passed over.
+        """Take a welcome, an ack, a refusal or what is about tasks; pass over everything else.
 
         Raises:
             UntrustedGatewayError: the welcome does not prove the gateway.
@@ -210,6 +252,8 @@ class Courier:
             self._refused(message, now)
         elif isinstance(message, Ack) and self.is_welcome:
             self._settle(self.handset.acked(message), now)
+        elif isinstance(message, TaskMessage) and self.is_welcome:
+            self.tasks.receive(message, now)
         self._renew_if_due()
         self.wake.set()
 
@@ -221,6 +265,7 @@ class Courier:
             self.tally.connections += 1
         self.is_welcome = True
         self.is_first_of_installation = False
+        self.tasks.welcomed(welcome.server_time, now)
         self._settle(self.handset.welcomed(welcome), now)
 
     def _refused(self, refusal: Refusal, now: float) -> None:
@@ -250,6 +295,7 @@ class Courier:
         """The link is gone, however it went."""
         self.is_welcome = False
         self.handset.link_lost()
+        self.tasks.link_lost()
         self._renew_if_due()
 
     def _renew_if_due(self) -> None:
@@ -268,5 +314,7 @@ class Courier:
         new = self._new_installation(self._installations)
         moves = handset.renew(new)
         self._outbox.renumber(handset.device, old, new, moves)
+        self.tasks.begin(new)
+        self.wake.set()
         self._last_acked = None
         self.is_first_of_installation = True

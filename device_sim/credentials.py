@@ -26,6 +26,8 @@ class Credential:
     secret: bytes
     transport: Transport | None
     """None leaves it to the scenario."""
+    street: int | None = None
+    """Code of the street that the gateway knows it by; None if the file does not say."""
 
 
 def read_fleet(path: Path) -> dict[int, Credential]:
@@ -33,7 +35,7 @@ def read_fleet(path: Path) -> dict[int, Credential]:
 
     Args:
         path: CSV with the columns device (number), secret (hexadecimal, 16 bytes or more) and, if
-            wanted, transport (tcp or mqtt). Others are passed over.
+            wanted, transport (tcp or mqtt) and street (code). Others are passed over.
 
     Raises:
         FleetFileError: naming the line and its fault.
@@ -61,7 +63,11 @@ def _credential(path: Path, line: int, row: dict[str, str | None]) -> tuple[int,
         raise FleetFileError(f"{where}: secret must have at least {MIN_SECRET_BYTES} bytes")
     if transport not in {None, *get_args(Transport)}:
         raise FleetFileError(f"{where}: transport must be tcp or mqtt, not {transport!r}")
-    return int(device), Credential(secret, cast("Transport | None", transport))
+    street = row.get("street") or None
+    if street is not None and not street.isdecimal():
+        raise FleetFileError(f"{where}: street must be a code of digits, not {street!r}")
+    known = None if street is None else int(street)
+    return int(device), Credential(secret, cast("Transport | None", transport), known)
 
 
 def write_fleet(path: Path, fleet: Fleet) -> None:

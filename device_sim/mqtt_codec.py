@@ -6,6 +6,7 @@ completed; `mqtt5` does everything else.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
 
@@ -44,6 +45,16 @@ class MqttVersion(IntEnum):
     V5 = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes, with QoS 1, when the connection ends without a DISCONNECT."""
+
+    topic: str
+    payload: bytes
+    content_type: str | None = None
+    """Goes along only in version 5."""
+
+
 class MqttProtocolError(Exception):
     """The broker sent something that is no packet, or one that is too large."""
 
@@ -57,28 +68,44 @@ def connect(
     clean_start: bool,
     keep_alive_seconds: int,
     session_expiry_seconds: int,
+    will: Will | None = None,
 ) -> bytes:
     """CONNECT. In 3.1.1 a session without clean start lasts as long as the broker likes."""
+    is_5 = version is MqttVersion.V5
     packet = mqtt5.ConnectPacket(
         client_id,
         username=username,
         password=password.encode(),
         clean_start=clean_start,
+        will=None if will is None else _will(will, with_content_type=is_5),
         keep_alive=keep_alive_seconds,
         session_expiry_interval=session_expiry_seconds,
     ).write()
-    if version is MqttVersion.V5:
+    if is_5:
         return packet
     body = bytearray(_body(packet))
     body[_CONNECT_LEVEL_AT] = version
+    if will is not None:
+        _strip_properties(body, _CONNECT_FIXED + 1 + body[_CONNECT_FIXED] + 2 + len(client_id))
     _strip_properties(body, _CONNECT_FIXED)
     return _with_length(packet[0], body)
 
 
-def subscribe(version: MqttVersion, packet_id: int, topic: str) -> bytes:
-    """SUBSCRIBE to one topic with QoS 1."""
-    wanted = mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE, retain_as_published=False)
-    packet = mqtt5.SubscribePacket(packet_id, [wanted]).write()
+def _will(will: Will, *, with_content_type: bool) -> mqtt5.Will:
+    return mqtt5.Will(
+        will.topic,
+        payload=will.payload,
+        qos=mqtt5.QoS.AT_LEAST_ONCE,
+        content_type=will.content_type if with_content_type else None,
+    )
+
+
+def subscribe(
+    version: MqttVersion, packet_id: int, *topics: str, qos: mqtt5.QoS = mqtt5.QoS.AT_MOST_ONCE
+) -> bytes:
+    """SUBSCRIBE to topics with one QoS: 0 for a handset, whose replies come with no more."""
+    wanted = [mqtt5.TopicFilter(topic, max_qos=qos, retain_as_published=False) for topic in topics]
+    packet = mqtt5.SubscribePacket(packet_id, wanted).write()
     return packet if version is MqttVersion.V5 else _without_properties(packet, 2)
 
 

@@ -12,9 +12,10 @@ import trio
 
 from device_sim import mqtt_codec
 from device_sim.courier import Courier, NotAdmittedError, UntrustedGatewayError
-from device_sim.mqtt_codec import MqttProtocolError, MqttVersion, PacketReader
+from device_sim.mqtt_codec import MqttProtocolError, MqttVersion, PacketReader, Will
 from device_sim.session import Ending, Session
 from device_sim.streams import Link
+from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.limits import HEARTBEAT_SECONDS, REPLY_TIMEOUT_SECONDS
 from gateway.protocol.messages import BadFrame, Goodbye, Message, decode_or_bad, encode
 from gateway.protocol.proof import mqtt_password
@@ -31,6 +32,9 @@ SESSION_EXPIRY_SECONDS: Final = 7 * 86_400
 
 UNACKNOWLEDGED: Final = 64
 """Publications that the broker has not acknowledged; fewer if it says so (Mosquitto: 20)."""
+
+_GOODBYE: Final = Goodbye(GoodbyeReason.NORMAL)
+"""Says that the handset is offline; its will says the same when the link breaks."""
 
 _LAST_PACKET_ID: Final = 65_535
 _FAILURE: Final = 0x80
@@ -90,6 +94,7 @@ class MqttSession(Session):
             clean_start=self.courier.is_first_of_installation,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
             session_expiry_seconds=SESSION_EXPIRY_SECONDS,
+            will=Will(self._up, encode(_GOODBYE), CONTENT_TYPE),
         )
 
     def _receive(self, data: bytes, now: float) -> None:
@@ -198,8 +203,9 @@ class MqttSession(Session):
         return min(moment for moment in due if moment is not None)
 
     def _farewell(self, now: float) -> bytes:
-        del now
-        return mqtt_codec.disconnect()
+        if not self._has_room():
+            return b""  # the broker takes no publication more: the will says it
+        return self._pack(_GOODBYE, now) + mqtt_codec.disconnect()
 
     def _next_packet_id(self) -> int:
         """The next identifier that is free; at most `UNACKNOWLEDGED` and a few are taken."""

@@ -16,10 +16,12 @@ from typing import Final
 
 import msgspec
 
+from device_sim import task_record
+from device_sim.task_record import TaskRecord
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.report import Report
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 """Of the file. A file of another format is refused, never converted."""
 
 READ_ROWS: Final = 2_000
@@ -116,19 +118,22 @@ class Outbox:
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
+        self.tasks = TaskRecord(self._database)
+        """What the handsets noted of their tasks."""
         self._marks: dict[tuple[int, int, int], _Mark] = {}
         # In WAL mode with NORMAL a commit survives the death of the process; after a power cut the
         # last ones may be gone, and the seed writes the same reports under the same numbers again.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
-        self._open(path, {"format": FORMAT, **identity})
+        self.is_new = self._open(path, {"format": FORMAT, **identity})
+        """Whether the file was made just now."""
 
-    def _open(self, path: Path, settings: Mapping[str, str]) -> None:
+    def _open(self, path: Path, settings: Mapping[str, str]) -> bool:
         tables = self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if not tables[0]:
-            self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+            self._database.executescript(f"BEGIN; {SCHEMA} {task_record.SCHEMA} COMMIT;")
             self._database.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
-            return
+            return True
         try:
             found = dict(self._database.execute("SELECT name, value FROM setting"))
         except sqlite3.OperationalError:
@@ -137,6 +142,7 @@ class Outbox:
             if found.get(name) != value:
                 detail = f"{name} is {found.get(name, 'not stated')} there and {value} here"
                 raise OutboxMismatchError(f"{path} belongs to another run: {detail}")
+        return False
 
     def close(self) -> None:
         """Write the marks and close the file."""

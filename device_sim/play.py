@@ -1,5 +1,6 @@
 """One run from beginning to end: play, verify, tell, and an exit code that scripts can use."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -8,14 +9,25 @@ import psycopg
 import trio
 from rich.console import Console
 
+from device_sim.centre import Centre
 from device_sim.edition import edition
 from device_sim.outbox import Outbox
+from device_sim.plan import Plan
 from device_sim.progress import display
-from device_sim.runtime import Outcome, Plan, run_fleet
+from device_sim.runtime import Outcome, run_fleet
 from device_sim.scenario import EDITION
-from device_sim.summary import print_summary, summarise, with_comparison, write_json
+from device_sim.summary import (
+    print_summary,
+    summarise,
+    with_comparison,
+    with_task_comparison,
+    with_tasks,
+    write_json,
+)
 from device_sim.tally import Tally
 from device_sim.verify import Comparison, compare, stored_rows
+from device_sim.verify_tasks import TaskComparison, compare_tasks, stored_tasks
+from gateway.protocol.task_messages import Receipt
 
 EXIT_DIFFERENT: Final = 1
 """Something is refused, missing, extra or altered."""
@@ -52,20 +64,35 @@ def play(
     finally:
         shown.stop()
     totals = outbox.totals()
+    centre = None if plan.errands is None else plan.errands.centre
     summary = summarise(outcome, tally, totals, expected, monotonic() - began)
-    comparison = None
+    summary = with_tasks(summary, tally.tasks, centre)
+    comparison = task_comparison = None
     # What was interrupted is not compared: what is under way would be told as missing.
     if dsn is not None and outcome is not Outcome.INTERRUPTED:
         comparison = _verify(plan, outbox, dsn)
         summary = with_comparison(summary, comparison)
+        if centre is not None:
+            task_comparison = _verify_tasks(centre, outbox, dsn)
+            summary = with_task_comparison(summary, task_comparison)
     print_summary(console, summary)
     if json_file is not None:
         try:
             write_json(json_file, summary)
         except OSError as error:
             raise PlayError(f"--json: {json_file}: {error.strerror}") from None
-    _tell(console, tally, comparison)
-    return _exit_code(outcome, tally, complete=totals.acked == expected, comparison=comparison)
+    found = [one for one in (comparison, task_comparison) if one is not None]
+    _tell(console, tally, centre, found)
+    if outcome is not Outcome.COMPLETE or tally.failures or (centre and centre.failure):
+        return EXIT_UNFINISHED
+    is_clean = all(one.is_clean for one in found) and not _is_anything_refused(tally, centre)
+    return 0 if totals.acked == expected and is_clean else EXIT_DIFFERENT
+
+
+def _is_anything_refused(tally: Tally, centre: Centre | None) -> bool:
+    """Whether something about tasks was; a refused report is not acked, which is seen anyway."""
+    requests = centre is not None and bool(centre.refusals)
+    return requests or bool(tally.tasks.receipts[Receipt.NOT_ACCEPTED])
 
 
 def _verify(plan: Plan, outbox: Outbox, dsn: str) -> Comparison:
@@ -76,20 +103,26 @@ def _verify(plan: Plan, outbox: Outbox, dsn: str) -> Comparison:
         raise PlayError(f"--verify: {str(error).strip()}") from None
 
 
-def _tell(console: Console, tally: Tally, comparison: Comparison | None) -> None:
+def _verify_tasks(centre: Centre, outbox: Outbox, dsn: str) -> TaskComparison:
+    try:
+        stored = stored_tasks(dsn, [errand.request.id for errand in centre.errands])
+    except psycopg.Error as error:
+        raise PlayError(f"--verify: {str(error).strip()}") from None
+    return compare_tasks(centre, list(outbox.tasks.entries()), stored)
+
+
+def _tell(
+    console: Console,
+    tally: Tally,
+    centre: Centre | None,
+    comparisons: Sequence[Comparison | TaskComparison],
+) -> None:
     """Name the first few things that went wrong."""
     for device, reason in list(tally.failures.items())[:_FAILURES_TOLD]:
         console.print(f"device {device} gave up: {reason}", style="red", highlight=False)
-    if comparison is not None:
+    for complaint in [] if centre is None else centre.complaints():
+        console.print(complaint, style="red", highlight=False, markup=False)
+    for comparison in comparisons:
         for kind, examples in comparison.examples.items():
             for example in examples:
                 console.print(f"{kind}: {example}", style="red", highlight=False, markup=False)
-
-
-def _exit_code(
-    outcome: Outcome, tally: Tally, *, complete: bool, comparison: Comparison | None
-) -> int:
-    if outcome is not Outcome.COMPLETE or tally.failures:
-        return EXIT_UNFINISHED
-    is_clean = comparison is None or comparison.is_clean
-    return 0 if complete and is_clean else EXIT_DIFFERENT

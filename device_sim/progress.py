@@ -105,6 +105,8 @@ def describe(tally: Tally) -> str:
     """The figures in a few words."""
     words = f"{tally.acked:,} acked, {tally.resends:,} resent, {tally.connections:,} sessions"
     words += f", {tally.finished:,} handsets done"
+    if not tally.tasks.is_empty:
+        words += f", {tally.tasks.shown:,} tasks shown, {tally.tasks.answered:,} answered"
     refused = sum(tally.refused.values())
     if refused:
         words += f", {refused:,} refused"

@@ -1,31 +1,32 @@
 """The whole fleet under one nursery.
 
 fleet -> one nursery for each handset -> its inspector, and its keeper -> session -> two tasks.
-Beside the handsets: marks are flushed to the outbox, progress is shown, and signals end the run.
+Beside the handsets: marks are flushed to the outbox, progress is shown, and signals end the run. In
+the scenario `tasks` the centre is another client, and dismisses the handsets when all is over.
 """
 
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import Enum, unique
 from random import Random
 from typing import Final
 
 import trio
 
+from device_sim.absences import absences, be_absent
 from device_sim.author import write_reports
+from device_sim.centre_link import CentreLink, CentreRefusedError
 from device_sim.courier import Courier, NotAdmittedError, UntrustedGatewayError
-from device_sim.credentials import Credential
 from device_sim.edition import edition
-from device_sim.faults import ALL_FAULTS, FaultPlan, Rates
+from device_sim.faults import FaultPlan
 from device_sim.fleet import Inspector
 from device_sim.handset import Handset
 from device_sim.keeper import GREETINGS_AT_ONCE, Keeper, Opened
-from device_sim.links import LinkProfile
 from device_sim.mqtt_link import Dialect, MqttSession
 from device_sim.outbox import Outbox
 from device_sim.pace import Pace
-from device_sim.scenario import EDITION, Scenario
+from device_sim.plan import Errands, Plan
+from device_sim.scenario import EDITION
 from device_sim.shifts import QUARTER_START
 from device_sim.streams import CountedLink, SlowLink
 from device_sim.tally import Tally
@@ -34,9 +35,6 @@ from gateway.protocol.limits import MAX_INSTALLATION
 
 FLUSH_SECONDS: Final = 0.2
 """How far the marks in the outbox may lag: some 3,000 reports at full speed, 15 ms to write."""
-
-Address = tuple[str, int]
-"""Host and port."""
 
 
 @unique
@@ -49,22 +47,6 @@ class Outcome(Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be run."""
-
-    scenario: Scenario
-    credentials: Mapping[int, Credential]
-    """For every device of the scenario."""
-    gateway: Address
-    broker: Address
-    profile: LinkProfile
-    speed: float
-    rates: Rates = ALL_FAULTS
-    dialect: Dialect | None = None
-    """Version of MQTT; None tries 5 and falls back to 3.1.1."""
-
-
 class Runtime:
     """Runs a plan once. Must be made inside trio."""
 
@@ -75,6 +57,9 @@ class Runtime:
         self._pace = Pace(plan.speed, QUARTER_START)
         self._places = trio.CapacityLimiter(GREETINGS_AT_ONCE)
         self._dialect = plan.dialect or Dialect()
+        self._couriers: list[Courier] = []
+        self._is_all_over = False
+        """Whether the centre has nothing more to ask for."""
 
     async def run(self) -> None:
         """Run every handset to its end."""
@@ -83,6 +68,8 @@ class Runtime:
             async with trio.open_nursery() as handsets:
                 for inspector in self._plan.scenario.fleet.inspectors:
                     handsets.start_soon(self._run_handset, inspector)
+                if self._plan.errands is not None:
+                    handsets.start_soon(self._run_centre, self._plan.errands)
             nursery.cancel_scope.cancel()
 
     async def _flush_marks(self) -> None:
@@ -99,18 +86,36 @@ class Runtime:
             self._plan.rates,
         )
         courier = self._courier(inspector, faults)
+        self._couriers.append(courier)
         written = courier.start()
         reports = self._plan.scenario.reports_of(inspector)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
                 write_reports, courier, reports, written, inspector.reports, faults, self._pace
             )
+            if self._plan.errands is not None:
+                courier.stays_on = not self._is_all_over
+                seed, seconds = self._plan.scenario.seed, self._plan.errands.seconds
+                planned = absences(seed, inspector.device_id, seconds)
+                nursery.start_soon(be_absent, courier, planned, self._pace)
             try:
                 await self._keeper(inspector, courier).run()
             except (NotAdmittedError, UntrustedGatewayError) as error:
                 self._tally.failures[inspector.device_id] = str(error)
             nursery.cancel_scope.cancel()
         self._tally.finished += 1
+
+    async def _run_centre(self, errands: Errands) -> None:
+        link = CentreLink(
+            errands.centre, errands.postings, errands.began_at, errands.login, self._dialect
+        )
+        try:
+            await link.run()
+        except CentreRefusedError as error:
+            errands.centre.failure = str(error)
+        self._is_all_over = True
+        for courier in self._couriers:
+            courier.dismiss()
 
     def _courier(self, inspector: Inspector, faults: FaultPlan) -> Courier:
         return Courier(
@@ -125,6 +130,7 @@ class Runtime:
             new_installation=lambda ordinal: installation_number(
                 self._plan.scenario.seed, inspector.device_id, ordinal
             ),
+            task_plan=self._plan.task_plan,
         )
 
     def _keeper(self, inspector: Inspector, courier: Courier) -> Keeper:

@@ -101,7 +101,7 @@ class Session(ABC):
         """What to send last."""
 
     def _has_room(self) -> bool:
-        """Whether the transport takes one more message with reports."""
+        """Whether the transport takes one more message."""
         return True
 
     # The two tasks.
@@ -149,8 +149,8 @@ class Session(ABC):
 
     async def _wait(self) -> None:
         """Until there is something to do."""
-        deadline, retry_at = self._next_deadline(), self.courier.handset.retry_at
-        if retry_at is not None:
+        deadline, retry_at = self._next_deadline(), self.courier.retry_at
+        if retry_at is not None and self._may_send:
             deadline = min(deadline, retry_at)
         with trio.move_on_at(deadline):
             await self.courier.wake.wait()
@@ -168,11 +168,16 @@ class Session(ABC):
         elif courier.is_finished:
             self._out += self._farewell(now)
             self.end(Ending.FINISHED)
-        while self.ending is None and not self._is_deaf and self._has_room():
+        while self.ending is None and self._may_send:
             outgoing = courier.next_outgoing(now)
             if outgoing is None:
                 return
             self._put(outgoing, now)
+
+    @property
+    def _may_send(self) -> bool:
+        """Whether a message could go now; what changes that wakes us."""
+        return self.courier.is_welcome and not self._is_deaf and self._has_room()
 
     def _put(self, outgoing: Outgoing, now: float) -> None:
         """Queue the bytes of a message, with what happens to them."""

@@ -8,10 +8,13 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from device_sim.centre import Centre
 from device_sim.outbox import Totals
 from device_sim.runtime import Outcome
 from device_sim.tally import Tally
+from device_sim.task_tally import TaskTally
 from device_sim.verify import Comparison
+from device_sim.verify_tasks import TaskComparison
 from gateway.protocol.errors import RefusalCode
 
 PERCENTILES: Final = (50, 95, 99)
@@ -87,6 +90,19 @@ def with_comparison(summary: dict[str, Any], comparison: Comparison) -> dict[str
     }
 
 
+def with_tasks(summary: dict[str, Any], tally: TaskTally, centre: Centre | None) -> dict[str, Any]:
+    """The figures with those of tasks, where there were any."""
+    if centre is None and tally.is_empty:
+        return summary
+    asked = {} if centre is None else {"asked_for": centre.figures()}
+    return summary | asked | {"tasks": tally.figures()}
+
+
+def with_task_comparison(summary: dict[str, Any], comparison: TaskComparison) -> dict[str, Any]:
+    """The figures with those of the verification of tasks."""
+    return summary | {"tasks_verified": comparison.figures()}
+
+
 def write_json(path: Path, summary: dict[str, Any]) -> None:
     """Write the figures. Raises `OSError`."""
     path.write_text(json.dumps(summary, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -100,7 +116,7 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     for name, value in summary.items():
         if isinstance(value, dict):
             for part, number in value.items():
-                table.add_row(f"{_words(name)}: {part}", _text(number))
+                table.add_row(f"{_words(name)}: {_words(part)}", _text(number))
         else:
             table.add_row(_words(name), _text(value))
     console.print(table)

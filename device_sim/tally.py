@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from device_sim.faults import Fault
 from device_sim.streams import Traffic
+from device_sim.task_tally import TaskTally
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Tally:
     """New installations because a number was taken."""
     faults: Counter[Fault] = field(default_factory=Counter)
     traffic: Traffic = field(default_factory=Traffic)
+    tasks: TaskTally = field(default_factory=TaskTally)
     ack_seconds: "array[float]" = field(default_factory=lambda: array("f"))
     """From sending to ack, one for each report acked on the link it was sent on."""
     failures: dict[int, str] = field(default_factory=dict)

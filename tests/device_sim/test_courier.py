@@ -8,9 +8,18 @@ from device_sim.courier import Courier, NotAdmittedError, UntrustedGatewayError
 from device_sim.faults import Circumstance, Fault, Rates
 from device_sim.outbox import Outbox, State
 from gateway.protocol.errors import RefusalCode, Resend
-from gateway.protocol.messages import Ack, Ping, Refusal, WireBacklog, WireReport
+from gateway.protocol.messages import Ack, Message, Ping, Refusal, WireBacklog, WireReport
 from gateway.protocol.proof import Greeting, derive_keys, verify_device_proof
-from tests.helpers.builders import build_report, build_reports
+from gateway.protocol.task_messages import (
+    Answer,
+    Noted,
+    Receipt,
+    TaskAnswer,
+    TaskKind,
+    TaskNoted,
+    TaskReceipt,
+)
+from tests.helpers.builders import build_report, build_reports, build_task
 from tests.helpers.couriers import (
     DEVICE,
     INSTALLATION,
@@ -35,7 +44,7 @@ def welcome(courier: Courier, through: int = 0) -> None:
     courier.receive(welcome_to(courier.hello(NONCE), NONCE, through=through), 0.0)
 
 
-def send_all(courier: Courier, now: float = 0.0) -> list[WireReport | WireBacklog]:
+def send_all(courier: Courier, now: float = 0.0) -> list[Message]:
     """Send what may go."""
     messages = []
     while outgoing := courier.next_outgoing(now):
@@ -222,7 +231,7 @@ def test_a_repeated_report_is_one_that_was_acked(outbox: Outbox) -> None:
     courier.receive(Ack(1), 0.0)
     second = courier.next_outgoing(0.0)
     assert second is not None
-    assert second.repeated is not None
+    assert isinstance(second.repeated, WireReport)
     assert second.repeated.sequence == 1
     assert courier.tally.faults == {Fault.REPEAT: 1}
     assert courier.tally.resends == 1
@@ -234,3 +243,81 @@ def test_an_outage_is_handed_to_the_link(outbox: Outbox) -> None:
     courier.write(1, [Circumstance(build_report(), offline=True, outage_seconds=30.0)])
     assert courier.outage_seconds == 30.0
     assert courier.tally.outages == 1
+
+
+def test_a_task_is_noted_answered_and_ended_by_its_receipt(outbox: Outbox) -> None:
+    """The handset has something to do until then. Before a welcome nothing is believed."""
+    courier = build_courier(outbox)
+    courier.is_all_written = True
+    courier.receive(build_task(), 0.0)
+    assert courier.is_finished
+    welcome(courier)
+    courier.receive(build_task(), 1.0)
+    noted, answer = send_all(courier, now=1.0)
+    assert noted == TaskNoted(1, Noted.RECEIVED)
+    assert isinstance(answer, TaskAnswer)
+    assert courier.retry_at == 61.0
+    assert not courier.is_finished
+    courier.receive(TaskReceipt(1, Receipt.ACCEPTED), 2.0)
+    assert courier.is_finished
+
+
+def test_a_handset_that_may_still_get_tasks_does_not_finish(outbox: Outbox) -> None:
+    """Until it is dismissed."""
+    courier = build_courier(outbox)
+    courier.is_all_written = courier.stays_on = True
+    assert not courier.is_finished
+    courier.dismiss()
+    assert courier.is_finished
+
+
+@pytest.mark.parametrize(
+    "rates, faults, repeated",
+    [
+        (Rates(0, 1, 0, 0, 0, 0), [Fault.NONE, Fault.LOST_ACK], False),
+        (Rates(0, 0, 1, 0, 0, 0), [Fault.REPEAT, Fault.REPEAT], True),
+        (Rates(1, 0, 0, 0, 0, 0), [Fault.CUT, Fault.CUT], False),
+    ],
+)
+def test_what_is_said_of_tasks_has_faults_too(
+    outbox: Outbox, rates: Rates, faults: list[Fault], *, repeated: bool
+) -> None:
+    """A note has no reply that could be lost; what is repeated is the message itself."""
+    courier = build_courier(outbox, rates)
+    welcome(courier)
+    courier.receive(build_task(), 0.0)
+    sent = [courier.next_outgoing(0.0), courier.next_outgoing(0.0)]
+    assert [outgoing and outgoing.fault for outgoing in sent] == faults
+    assert all(outgoing and bool(outgoing.repeated) is repeated for outgoing in sent)
+    assert courier.tally.faults.total() == len(faults) - faults.count(Fault.NONE)
+
+
+def test_a_wiped_handset_shows_its_tasks_again(outbox: Outbox) -> None:
+    """They come again under the new installation, and are new there. It is wiped at once when
+    nothing is under way.
+    """
+    courier = build_courier(outbox)
+    welcome(courier)
+    courier.receive(build_task(kind=TaskKind.NOTICE), 0.0)
+    courier.write(1, [Circumstance(build_report(), wiped=True)])
+    assert send_all(courier) == [TaskNoted(1, Noted.RECEIVED)]
+    assert courier.handset.installation == INSTALLATION + 1
+    assert not courier.is_welcome
+    welcome(courier)
+    courier.receive(build_task(kind=TaskKind.NOTICE), 0.0)
+    assert TaskNoted(1, Noted.RECEIVED) in send_all(courier)
+    assert [entry.shown for entry in outbox.tasks.entries()] == [1, 1]
+
+
+def test_a_link_that_is_lost_takes_the_answer_back(outbox: Outbox) -> None:
+    """It goes again after the next welcome, the same."""
+    courier = build_courier(outbox)
+    welcome(courier)
+    courier.receive(build_task(), 0.0)
+    _, first = send_all(courier)
+    courier.link_lost()
+    assert courier.retry_at is None
+    welcome(courier)
+    assert send_all(courier) == [first]
+    assert isinstance(first, TaskAnswer)
+    assert first.answer in set(Answer)

@@ -40,6 +40,16 @@ def test_the_transport_may_be_stated(tmp_path: Path) -> None:
     assert transports == ["mqtt", None]
 
 
+def test_the_street_may_be_stated(tmp_path: Path) -> None:
+    """The centre counts on the gateway knowing the same; what we write ourselves has it."""
+    text = f"device,secret,street\n1,{SECRET},440307003\n2,{SECRET},\n"
+    assert [known.street for known in read(tmp_path, text).values()] == [440307003, None]
+    path, fleet = tmp_path / "fleet.csv", longgang_q1(1, 6, 10).fleet
+    write_fleet(path, fleet)
+    streets = [inspector.street.code for inspector in fleet.inspectors]
+    assert [known.street for known in read_fleet(path).values()] == streets
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -52,6 +62,7 @@ def test_the_transport_may_be_stated(tmp_path: Path) -> None:
         ("device,secret\n1\n", "line 2: secret must have at least 16 bytes"),
         ("device,secret\n1,0011\n", "line 2: secret must have at least 16 bytes"),
         (f"device,secret,transport\n1,{SECRET},sms\n", "line 2: transport must be tcp or mqtt"),
+        (f"device,secret,street\n1,{SECRET},east\n", "line 2: street must be a code of digits"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -10,6 +10,8 @@ from device_sim.credentials import read_fleet
 from device_sim.play import EXIT_UNFINISHED
 
 SMALL = ("--devices", "2", "--reports", "10")
+TASKS = ("--scenario", "tasks", "--devices", "2")
+NOWHERE = ("--gateway", "127.0.0.1:1", "--broker", "127.0.0.1:1", "--timeout", "0.2")
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -28,7 +30,13 @@ def fleet_file(tmp_path: Path) -> Path:
 def test_help_shows_the_way_from_fleet_to_verification() -> None:
     """And the exit codes; each command explains its options."""
     text = invoke("--help").output
-    for word in ("device-sim fleet", "gateway devices import", "--verify", "Exit codes"):
+    for word in (
+        "--scenario tasks",
+        "device-sim fleet",
+        "gateway devices import",
+        "--verify",
+        "Exit codes",
+    ):
         assert word in text
     for command in ("run", "fleet"):
         assert "--seed" in invoke(command, "--help").output
@@ -52,6 +60,8 @@ def test_wrong_usage(tmp_path: Path, fleet_file: Path) -> None:
         (("run", *SMALL, "--fleet", fleet_file, "--state", state), "--state"),
         (("run", "--devices", "10000", "--fleet", fleet_file), "devices must be 2 to 9999"),
         (("fleet", "--out", nowhere), "fleet.csv"),
+        (("run", *TASKS, "--fleet", fleet_file, "--speed", "2"), "--speed: not for the scenario"),
+        (("run", *TASKS, "--fleet", fleet_file, "--seconds", "1"), "--seconds"),
     ]
     for arguments, message in cases:
         result = invoke(*arguments)
@@ -62,10 +72,9 @@ def test_wrong_usage(tmp_path: Path, fleet_file: Path) -> None:
 def test_a_state_file_of_another_run_is_refused(tmp_path: Path, fleet_file: Path) -> None:
     """Before anything is sent; the same run goes on."""
     common = ("--devices", "2", "--fleet", fleet_file, "--state", tmp_path / "state")
-    nowhere = ("--gateway", "127.0.0.1:1", "--broker", "127.0.0.1:1", "--timeout", "0.2")
-    assert invoke("run", "--reports", "10", *common, *nowhere).exit_code == EXIT_UNFINISHED
-    assert invoke("run", "--reports", "10", *common, *nowhere).exit_code == EXIT_UNFINISHED
-    other = invoke("run", "--reports", "11", *common, *nowhere)
+    assert invoke("run", "--reports", "10", *common, *NOWHERE).exit_code == EXIT_UNFINISHED
+    assert invoke("run", "--reports", "10", *common, *NOWHERE).exit_code == EXIT_UNFINISHED
+    other = invoke("run", "--reports", "11", *common, *NOWHERE)
     assert other.exit_code == EXIT_USAGE
     assert "reports is 10 there and 11 here" in other.output
 
@@ -78,3 +87,14 @@ def test_a_database_that_is_away_cannot_verify(fleet_file: Path) -> None:
     )
     assert result.exit_code == EXIT_UNFINISHED
     assert "device-sim: --verify" in result.output
+
+
+def test_a_run_of_tasks_without_events_times_out(fleet_file: Path, tmp_path: Path) -> None:
+    """It says where to look; its state cannot be taken up again, for its times are past."""
+    command = ("run", *TASKS, "--fleet", fleet_file, "--state", tmp_path / "state", *NOWHERE)
+    result = invoke(*command)
+    assert result.exit_code == EXIT_UNFINISHED
+    assert "no event of any task came" in " ".join(result.output.split())
+    again = invoke(*command)
+    assert again.exit_code == EXIT_USAGE
+    assert "cannot be resumed" in again.output

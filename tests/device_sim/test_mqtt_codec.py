@@ -4,7 +4,7 @@ import mqtt5
 import pytest
 
 from device_sim import mqtt_codec
-from device_sim.mqtt_codec import MqttProtocolError, MqttVersion, PacketReader
+from device_sim.mqtt_codec import MqttProtocolError, MqttVersion, PacketReader, Will
 
 V5, V311 = MqttVersion.V5, MqttVersion.V311
 
@@ -12,7 +12,14 @@ CONNECT_311 = "10 14 0004 4d515454 04 c0 003c 0002 6667 0001 75 0001 70"
 CONNECT_5 = "10 1a 0004 4d515454 05 c2 003c 05 11 00000064 0002 6667 0001 75 0001 70"
 
 
-def connect(version: MqttVersion, *, clean_start: bool) -> bytes:
+CONNECT_WILL_311 = "10 1c 0004 4d515454 04 cc 003c 0002 6667 0003 612f62 0001 c0 0001 75 0001 70"
+CONNECT_WILL_5 = (
+    "10 27 0004 4d515454 05 cc 003c 05 11 00000064 0002 6667"
+    " 04 03 0001 78 0003 612f62 0001 c0 0001 75 0001 70"
+)
+
+
+def connect(version: MqttVersion, *, clean_start: bool, will: Will | None = None) -> bytes:
     """CONNECT of client "fg", user "u", password "p"."""
     return mqtt_codec.connect(
         version,
@@ -22,6 +29,7 @@ def connect(version: MqttVersion, *, clean_start: bool) -> bytes:
         clean_start=clean_start,
         keep_alive_seconds=60,
         session_expiry_seconds=100,
+        will=will,
     )
 
 
@@ -31,16 +39,29 @@ def test_connect() -> None:
     assert connect(V5, clean_start=True) == bytes.fromhex(CONNECT_5)
 
 
+def test_connect_with_a_will() -> None:
+    """With QoS 1 and not retained; 3.1.1 knows neither its properties nor the session's."""
+    will = Will("a/b", b"\xc0", "x")
+    assert connect(V311, clean_start=False, will=will) == bytes.fromhex(CONNECT_WILL_311)
+    assert connect(V5, clean_start=False, will=will) == bytes.fromhex(CONNECT_WILL_5)
+
+
 @pytest.mark.parametrize(
     "version, golden",
     [
-        (V311, "82 08 0007 0003 612f62 01"),
-        (V5, "82 09 0007 00 0003 612f62 01"),
+        (V311, "82 08 0007 0003 612f62 00"),
+        (V5, "82 09 0007 00 0003 612f62 00"),
     ],
 )
 def test_subscribe(version: MqttVersion, golden: str) -> None:
-    """QoS 1 and no other option: 3.1.1 reserves those bits."""
+    """QoS 0 and no other option: 3.1.1 reserves those bits."""
     assert mqtt_codec.subscribe(version, 7, "a/b") == bytes.fromhex(golden)
+
+
+def test_subscribe_to_two_topics() -> None:
+    """In one packet, with the QoS that is wanted."""
+    packet = mqtt_codec.subscribe(V311, 7, "a", "b", qos=mqtt5.QoS.AT_LEAST_ONCE)
+    assert packet == bytes.fromhex("82 0a 0007 0001 61 01 0001 62 01")
 
 
 @pytest.mark.parametrize(

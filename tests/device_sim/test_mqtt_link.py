@@ -19,9 +19,10 @@ from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.limits import REPLY_TIMEOUT_SECONDS
 from gateway.protocol.messages import Ack, Goodbye, Hello, Message, decode, encode
 from gateway.protocol.proof import mqtt_password
+from gateway.protocol.task_messages import TaskAnswer, TaskNoted
 from gateway.protocol.topics import UP_FILTER, down_topic, up_topic
 from tests.helpers.brokers import Broker
-from tests.helpers.builders import build_reports
+from tests.helpers.builders import build_reports, build_task
 from tests.helpers.couriers import (
     DEVICE,
     INSTALLATION,
@@ -57,19 +58,50 @@ async def test_connect_subscribe_greet_report(courier: Courier) -> None:
     write_all(courier, build_reports(30))
     session, broker = session_with(courier)
     assert await run_against(session, broker) is Ending.FINISHED
-    connect, subscribe, hello, *_, disconnect = broker.packets
+    connect, subscribe, hello, *_, goodbye, disconnect = broker.packets
     assert isinstance(connect, mqtt5.ConnectPacket)
     assert (connect.client_id, connect.username) == (f"fg-{DEVICE}", str(DEVICE))
     assert connect.password == mqtt_password(SECRET).encode()
     assert connect.clean_start
     assert connect.keep_alive == KEEP_ALIVE_SECONDS
     assert isinstance(subscribe, mqtt5.SubscribePacket)
-    assert [wanted.pattern for wanted in subscribe.topic_filters] == [DOWN]
+    (wanted,) = subscribe.topic_filters
+    assert (wanted.pattern, wanted.max_qos) == (DOWN, mqtt5.QoS.AT_MOST_ONCE)
     assert isinstance(hello, mqtt5.PublishPacket)
     assert hello.topic == up_topic(DEVICE, INSTALLATION)
     assert hello.content_type == "application/msgpack"
+    assert isinstance(goodbye, mqtt5.PublishPacket)
+    assert decode(goodbye.payload) == Goodbye(GoodbyeReason.NORMAL)
     assert isinstance(disconnect, mqtt5.DisconnectPacket)
     assert broker.numbers == list(range(1, 31))
+
+
+@pytest.mark.trio
+async def test_a_link_that_breaks_says_goodbye_by_its_will(courier: Courier) -> None:
+    """The same goodbye, on the same topic, with QoS 1, and not kept for later readers."""
+    write_all(courier, build_reports(1))
+    session, broker = session_with(courier)
+    assert await run_against(session, broker) is Ending.FINISHED
+    connect, *_, goodbye, _ = broker.packets
+    assert isinstance(connect, mqtt5.ConnectPacket)
+    assert isinstance(goodbye, mqtt5.PublishPacket)
+    will = connect.will
+    assert will is not None
+    assert (will.topic, will.payload) == (goodbye.topic, goodbye.payload)
+    assert (will.qos, will.retain) == (mqtt5.QoS.AT_LEAST_ONCE, False)
+
+
+@pytest.mark.trio
+async def test_a_goodbye_that_the_broker_has_no_room_for_is_left_to_the_will(
+    courier: Courier,
+) -> None:
+    """No DISCONNECT then, for it would take the will away."""
+    write_all(courier, build_reports(1))
+    session, broker = session_with(courier)
+    broker.receive_max, broker.pubacks = 2, False
+    assert await run_against(session, broker) is Ending.FINISHED
+    kinds = [type(packet) for packet in broker.packets[2:]]
+    assert kinds == [mqtt5.PublishPacket, mqtt5.PublishPacket, mqtt5.PubAckPacket]
 
 
 @pytest.mark.trio
@@ -145,6 +177,27 @@ async def test_what_is_not_acked_goes_again_on_the_same_connection(
         nursery.start_soon(ack_later)
         assert await run_against(session, broker) is Ending.FINISHED
     assert broker.numbers == [1, 2, 1, 2]
+    assert trio.current_time() == pytest.approx(REPLY_TIMEOUT_SECONDS)
+
+
+@pytest.mark.trio
+async def test_an_answer_without_receipt_goes_again_on_the_same_connection(
+    courier: Courier, autojump_clock: MockClock
+) -> None:
+    """After a minute; the task is noted once."""
+    write_all(courier, build_reports(1))
+    session, broker = session_with(courier)
+    broker.tasks, broker.receipts = [build_task()], False
+
+    async def give_receipts_later() -> None:
+        await trio.sleep(REPLY_TIMEOUT_SECONDS - 1)
+        broker.receipts = True
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_receipts_later)
+        assert await run_against(session, broker) is Ending.FINISHED
+    kinds = [type(said) for said in broker.said_of_tasks]
+    assert kinds == [TaskNoted, TaskAnswer, TaskAnswer]
     assert trio.current_time() == pytest.approx(REPLY_TIMEOUT_SECONDS)
 
 
@@ -278,10 +331,17 @@ async def serve_behind(broker: Broker, ready: trio.Event) -> None:
     version = MqttVersion.V311
     stream = await trio.open_tcp_stream(broker.host, broker.gateway_port)
     reader, packet_ids = PacketReader(version), itertools.count(2)
-    options = {"keep_alive_seconds": 60, "session_expiry_seconds": 0}
+    connect = mqtt_codec.connect(
+        version,
+        "script",
+        "gateway",
+        "",
+        clean_start=True,
+        keep_alive_seconds=60,
+        session_expiry_seconds=0,
+    )
     await stream.send_all(
-        mqtt_codec.connect(version, "script", "gateway", "", clean_start=True, **options)
-        + mqtt_codec.subscribe(version, 1, UP_FILTER)
+        connect + mqtt_codec.subscribe(version, 1, UP_FILTER, qos=mqtt5.QoS.AT_LEAST_ONCE)
     )
     async with stream:
         async for data in stream:
@@ -290,6 +350,8 @@ async def serve_behind(broker: Broker, ready: trio.Event) -> None:
                 if isinstance(packet, mqtt5.SubAckPacket):
                     ready.set()
                 elif isinstance(packet, mqtt5.PublishPacket) and packet.packet_id is not None:
+                    if isinstance(decode(packet.payload), Goodbye):
+                        continue
                     reply = answer(packet.payload)
                     topic = packet.topic.replace("/up/", "/down/")
                     await stream.send_all(

@@ -3,7 +3,17 @@
 import click
 import pytest
 
-from device_sim.options import DEFAULT_SEED, AddressType, SpeedType, scenario_options
+from device_sim.options import (
+    DEFAULT_SECONDS,
+    DEFAULT_SEED,
+    DEFAULT_TASKS,
+    MIN_SECONDS,
+    AddressType,
+    SpeedType,
+    TaskChoice,
+    scenario_options,
+    task_options,
+)
 from device_sim.pace import MAX_SPEED
 
 
@@ -52,3 +62,32 @@ def test_the_scenario_has_defaults() -> None:
         "transport": "mixed",
         "seed": DEFAULT_SEED,
     }
+
+
+def chosen(*arguments: str) -> TaskChoice:
+    """What a command with the options of tasks gets."""
+    choices: list[TaskChoice] = []
+
+    @click.command()
+    @task_options
+    def command(task_choice: TaskChoice) -> None:
+        choices.append(task_choice)
+
+    command.main(list(arguments), standalone_mode=False)
+    return choices[0]
+
+
+def test_the_options_of_tasks_come_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With defaults; the password may stand in the environment, where `ps` does not show it."""
+    assert chosen() == TaskChoice(DEFAULT_TASKS, DEFAULT_SECONDS, "workflow", "")
+    monkeypatch.setenv("DEVICE_SIM_CENTRE_PASSWORD", "secret")
+    arguments = ("--centre-user", "me", "--tasks", "7", "--centre-broker", "[::1]:1884")
+    expected = TaskChoice(7, DEFAULT_SECONDS, "me", "secret", ("::1", 1884))
+    assert chosen(*arguments) == expected
+
+
+def test_a_run_of_tasks_has_a_least_length() -> None:
+    """At it, and just below."""
+    assert chosen("--seconds", str(MIN_SECONDS)).seconds == MIN_SECONDS
+    with pytest.raises(click.BadParameter):
+        chosen("--seconds", str(MIN_SECONDS - 0.1))

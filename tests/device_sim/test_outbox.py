@@ -63,6 +63,12 @@ def test_marks_are_written_by_a_flush(path: Path) -> None:
     assert outbox.totals() == Totals(written=5, acked=1, refused=1, transmissions=4)
 
 
+def test_a_file_is_new_once(path: Path) -> None:
+    """A run that cannot be resumed asks for that."""
+    assert Outbox(path, IDENTITY).is_new
+    assert not Outbox(path, IDENTITY).is_new
+
+
 def test_closing_writes_the_marks(path: Path) -> None:
     """The next run sees them."""
     outbox = begun(path, 1)

@@ -14,8 +14,8 @@ from device_sim.credentials import read_fleet, write_fleet
 from device_sim.links import link_profile
 from device_sim.outbox import Outbox
 from device_sim.pace import MAX_SPEED
+from device_sim.plan import Plan
 from device_sim.play import EXIT_DIFFERENT, EXIT_UNFINISHED, PlayError, play
-from device_sim.runtime import Plan
 from device_sim.scenario import longgang_q1
 from tests.helpers.brokers import Broker
 from tests.helpers.processes import gateway_process

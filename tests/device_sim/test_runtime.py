@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 import trio
 
+from device_sim.centre_link import Login
 from device_sim.credentials import Credential
 from device_sim.faults import ALL_FAULTS, Rates
 from device_sim.links import link_profile
 from device_sim.outbox import Outbox, State
 from device_sim.pace import MAX_SPEED
-from device_sim.runtime import Address, Outcome, Plan, installation_number, run_fleet
+from device_sim.plan import Address, Plan, with_errands
+from device_sim.runtime import Outcome, installation_number, run_fleet
 from device_sim.scenario import Scenario, longgang_q1
 from device_sim.tally import Tally
+from tests.helpers.builders import NOW
 from tests.helpers.couriers import SECRET, open_outbox
 from tests.helpers.scripted_fleet import Trackers, listening_gateway
 
@@ -142,3 +145,38 @@ def test_installation_numbers_come_from_the_seed() -> None:
     assert len(numbers) == 6
     assert installation_number(1, 7, 1) in numbers
     assert all(0 <= number < 2**31 for number in numbers)
+
+
+@pytest.mark.trio
+async def test_a_centre_that_is_refused_dismisses_the_handsets(outbox: Outbox) -> None:
+    """They bring their reports home; the reason stands with the centre."""
+    refusal = bytes.fromhex("2003008700")  # CONNACK of MQTT 5: not authorized
+
+    async def refuse(stream: trio.SocketStream) -> None:
+        await stream.receive_some(65_536)
+        await stream.send_all(refusal)
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    broker_host, broker_port, *_ = listener.socket.getsockname()
+    async with listening_gateway({}) as address, trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, refuse, [listener])
+        login = Login(broker_host, broker_port, "workflow", "")
+        plan = with_errands(plan_for(address, reports=16), 5, 2.0, login, NOW)
+        tally = Tally()
+        assert await run(plan, outbox, tally, timeout_seconds=60) is Outcome.COMPLETE
+        nursery.cancel_scope.cancel()
+    assert plan.errands is not None
+    assert "refuses the user workflow" in str(plan.errands.centre.failure)
+    assert outbox.totals().acked == 16
+
+
+@pytest.mark.trio
+async def test_handsets_stay_on_while_tasks_may_come(outbox: Outbox) -> None:
+    """With nothing left to report they wait for the centre, here in vain."""
+    async with listening_gateway({}) as address:
+        login = Login("127.0.0.1", 1, "workflow", "")
+        plan = with_errands(plan_for(address, reports=8), 5, 1.0, login, NOW)
+        tally = Tally()
+        assert await run(plan, outbox, tally, timeout_seconds=3) is Outcome.TIMED_OUT
+    assert outbox.totals().acked == 8
+    assert tally.finished == 0

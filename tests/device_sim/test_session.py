@@ -11,7 +11,7 @@ from device_sim.courier import Courier
 from device_sim.session import Ending, Session
 from device_sim.streams import CountedLink
 from gateway.protocol.messages import Ack, Message
-from tests.helpers.builders import build_reports
+from tests.helpers.builders import build_reports, build_task
 from tests.helpers.couriers import build_courier, open_outbox, welcome_to, write_all
 
 
@@ -93,6 +93,29 @@ async def test_a_transport_without_room_sends_nothing(courier: Courier) -> None:
         await theirs.receive_some(99)
         await theirs.send_all(b"welcome")
         assert await theirs.receive_some(99) == b"WireReport "
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("room", [0, 100])
+async def test_a_session_that_may_not_send_sleeps(tmp_path: Path, room: int) -> None:
+    """Though an answer is due: before the welcome, and while the transport has no room."""
+    courier = build_courier(open_outbox(tmp_path))
+    courier.stays_on = True
+    courier.receive(welcome_to(courier.hello(None)), 0.0)
+    courier.receive(build_task(), 0.0)
+    courier.link_lost()
+    ours, theirs = memory_stream_pair()
+    session = NameSession(CountedLink(ours, courier.tally.traffic), courier)
+    session.room = room
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(session.run, lambda: None)
+        with trio.fail_after(10):
+            await trio.testing.wait_all_tasks_blocked()
+            await theirs.send_all(b"welcome")
+            await trio.testing.wait_all_tasks_blocked()
+        received = await theirs.receive_some(99)
+        assert received == b"hello " + (b"TaskAnswer " if room else b"")
         nursery.cancel_scope.cancel()
 
 

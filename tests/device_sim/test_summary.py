@@ -7,12 +7,24 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from device_sim.centre import Centre
 from device_sim.faults import Fault
 from device_sim.outbox import Totals
 from device_sim.runtime import Outcome
-from device_sim.summary import percentile, print_summary, summarise, with_comparison, write_json
+from device_sim.summary import (
+    percentile,
+    print_summary,
+    summarise,
+    with_comparison,
+    with_task_comparison,
+    with_tasks,
+    write_json,
+)
 from device_sim.tally import Tally
+from device_sim.task_tally import TaskTally
 from device_sim.verify import Comparison
+from device_sim.verify_tasks import TaskComparison
+from tests.helpers.errands import build_errand
 
 
 @pytest.mark.parametrize(
@@ -70,3 +82,19 @@ def test_figures_are_written_and_printed(tmp_path: Path) -> None:
     print_summary(Console(file=text, width=100), figures)
     for word in ("missing", "altered", "ack ms: p95", "1,000.0", "faults: cut in a frame"):
         assert word in text.getvalue()
+
+
+def test_figures_of_tasks_stand_where_there_were_tasks() -> None:
+    """Of the handsets when any came, of the centre when there was one, and of what was found."""
+    assert with_tasks({}, TaskTally(), None) == {}
+    assert list(with_tasks({}, TaskTally(withdrawals=1), None)) == ["tasks"]
+    figures = with_tasks({}, TaskTally(), Centre([build_errand()]))
+    assert figures["asked_for"]["tasks_not_over"] == 1
+    assert figures["tasks"]["shown"] == 0
+    comparison = TaskComparison(equal=3)
+    comparison.note("lost_answer", "task 5")
+    figures = with_task_comparison(figures, comparison)
+    assert (figures["tasks_verified"]["equal"], figures["tasks_verified"]["lost_answer"]) == (3, 1)
+    text = StringIO()
+    print_summary(Console(file=text, width=100), figures)
+    assert "tasks verified: lost answer" in text.getvalue()

@@ -14,8 +14,9 @@ from device_sim.tcp_link import TcpSession
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.limits import HEARTBEAT_SECONDS, REPLY_TIMEOUT_SECONDS
 from gateway.protocol.messages import Goodbye, Hello, Ping, Pong, Refusal, WireBacklog
-from tests.helpers.builders import build_reports
-from tests.helpers.couriers import build_courier, open_outbox, write_all
+from gateway.protocol.task_messages import Noted, TaskAnswer, TaskNoted, TaskWithdrawal
+from tests.helpers.builders import NOW, build_reports, build_task
+from tests.helpers.couriers import SLOW_REPLIES, build_courier, open_outbox, write_all
 from tests.helpers.scripted_gateway import ScriptedGateway, link_pair, run_against
 
 
@@ -266,3 +267,48 @@ async def test_a_pause_that_the_gateway_asks_for_is_kept(
         assert await run_against(session, gateway) is Ending.FINISHED
     assert gateway.numbers == [1, 1]
     assert trio.current_time() == pytest.approx(20)
+
+
+@pytest.mark.trio
+async def test_a_task_is_noted_at_once_and_answered_when_the_inspector_is_ready(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The session wakes for it, and ends when the receipt has come."""
+    courier = build_courier(open_outbox(tmp_path), task_plan=SLOW_REPLIES)
+    write_all(courier, build_reports(1))
+    session, gateway = session_with(courier)
+    gateway.tasks = [build_task(expires_at=NOW + 60), TaskWithdrawal(9)]
+    began = trio.current_time()
+    assert await run_against(session, gateway) is Ending.FINISHED
+    hello, *others, answer, goodbye = gateway.received
+    assert isinstance(hello, Hello)
+    assert isinstance(answer, TaskAnswer)
+    assert answer.answered_at == NOW + 30
+    assert TaskNoted(1, Noted.RECEIVED) in others
+    assert TaskNoted(9, Noted.WITHDRAWN) in others
+    assert goodbye == Goodbye(GoodbyeReason.NORMAL)
+    assert trio.current_time() - began == pytest.approx(30)
+
+
+@pytest.mark.trio
+async def test_an_answer_without_receipt_goes_again_in_the_next_session(
+    courier: Courier, autojump_clock: MockClock
+) -> None:
+    """The link is taken for dead after a minute; the task itself is not shown a second time."""
+    courier.is_all_written = courier.stays_on = True
+    answers = []
+    for receipts in (False, True):
+        session, gateway = session_with(courier)
+        gateway.tasks, gateway.receipts = [build_task()], receipts
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(gateway.run)
+            with trio.move_on_after(REPLY_TIMEOUT_SECONDS + 1):
+                assert await session.run(lambda: None) is Ending.LOST
+            nursery.cancel_scope.cancel()
+        courier.link_lost()
+        answers += [said for said in gateway.received if isinstance(said, TaskAnswer)]
+        assert gateway.received.count(TaskNoted(1, Noted.RECEIVED)) == 1
+    first, second = answers
+    assert first == second
+    assert courier.tasks.is_idle
+    assert courier.tally.tasks.shown == 1

@@ -7,6 +7,7 @@ import msgspec
 from gateway.handlers.context import Context
 from gateway.protocol.report import Kind, Patrol, Report, Track, TrackPoint, Urgency
 from gateway.protocol.tables import Edition, Tables
+from gateway.protocol.task_messages import Task, TaskKind
 
 NOW: Final = 1_206_000_000
 """2008-03-20T08:00:00Z: the gateway's clock in tests, within the quarter that is played."""
@@ -104,3 +105,16 @@ def build_track(points: int = 3, **changes: Any) -> Track:
         for place in range(points)
     )
     return msgspec.structs.replace(Track(sequence=9, edition=1, points=run), **changes)
+
+
+def build_task(**changes: Any) -> Task:
+    """A task that is open at `NOW`, and for an hour."""
+    task = Task(
+        task=1,
+        kind=TaskKind.VERIFY,
+        issued_at=NOW - 60,
+        expires_at=NOW + 3_600,
+        text="核实市民投诉：人行道有暴露垃圾",
+        case_number="龙城管-000001",
+    )
+    return msgspec.structs.replace(task, **changes)

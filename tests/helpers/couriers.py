@@ -8,12 +8,17 @@ from device_sim.faults import NO_FAULTS, Circumstance, FaultPlan, Rates
 from device_sim.handset import Handset
 from device_sim.links import PERFECT
 from device_sim.outbox import Outbox
+from device_sim.replies import Habits
 from device_sim.tally import Tally
+from device_sim.task_courier import BY_THE_WAY, TaskPlan
 from gateway.protocol.limits import HEARTBEAT_SECONDS, PROTOCOL_VERSION, WINDOW_REPORTS
 from gateway.protocol.messages import Hello, Welcome
 from gateway.protocol.proof import Greeting, derive_keys, gateway_proof
 from gateway.protocol.report import Report
 from tests.helpers.builders import EDITION_2007, NOW
+
+SLOW_REPLIES: Final = TaskPlan(1, Habits(1.0, 0.0, span=(0.5, 0.5), late_seconds=(0.0, 0.0)))
+"""Every task is answered in the middle of the time that is left."""
 
 SECRET: Final = bytes(range(32))
 DEVICE: Final = 4403070001
@@ -36,7 +41,9 @@ def build_handset(**options: int) -> Handset:
     return Handset(DEVICE, INSTALLATION, **{"backlog_reports": 100, **options})
 
 
-def build_courier(outbox: Outbox, rates: Rates = NO_FAULTS, seed: int = 1) -> Courier:
+def build_courier(
+    outbox: Outbox, rates: Rates = NO_FAULTS, seed: int = 1, task_plan: TaskPlan = BY_THE_WAY
+) -> Courier:
     """A courier that has taken up what the outbox holds."""
     courier = Courier(
         handset=build_handset(),
@@ -46,6 +53,7 @@ def build_courier(outbox: Outbox, rates: Rates = NO_FAULTS, seed: int = 1) -> Co
         tally=Tally(),
         plan=FaultPlan(seed, DEVICE, 100, PERFECT, rates),
         new_installation=new_installation,
+        task_plan=task_plan,
     )
     courier.start()
     return courier

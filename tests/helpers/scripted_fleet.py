@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from device_sim.runtime import Address
+from device_sim.plan import Address
 from gateway.protocol.acks import AckTracker
 from tests.helpers.scripted_gateway import ScriptedGateway
 

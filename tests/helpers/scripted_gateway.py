@@ -15,7 +15,6 @@ from gateway.protocol.limits import PROTOCOL_VERSION
 from gateway.protocol.messages import (
     Ack,
     Challenge,
-    Goodbye,
     Hello,
     Message,
     WireBacklog,
@@ -24,6 +23,7 @@ from gateway.protocol.messages import (
     encode,
 )
 from gateway.protocol.state import Role
+from gateway.protocol.task_messages import TaskAnswer, TaskMessage, TaskNoted, TaskReceipt
 from gateway.protocol.topics import down_topic, parse_up_topic
 from tests.helpers.couriers import welcome_to
 
@@ -41,7 +41,9 @@ def sequences(message: object) -> list[int]:
 
 @dataclass
 class ScriptedGateway:
-    """Welcomes every handset and remembers what came. Acks at once, unless it is told not to."""
+    """Welcomes every handset and remembers what came. Acks at once, unless it is told not to;
+    receipts for answers likewise.
+    """
 
     stream: trio.abc.Stream
     acks: bool = True
@@ -52,6 +54,9 @@ class ScriptedGateway:
     trackers: dict[tuple[int, int], AckTracker] = field(default_factory=dict)
     """By device and installation; connections to one gateway share them."""
     nonce: bytes = bytes(12)
+    receipts: bool = True
+    tasks: list[TaskMessage] = field(default_factory=list)
+    """Sent behind each welcome."""
 
     async def run(self) -> None:
         """Serve one connection over TCP until it ends."""
@@ -78,6 +83,11 @@ class ScriptedGateway:
             if self.welcomes:
                 through = self.tracker.through
                 await self.send(welcome_to(message, self.nonce, through=through))
+                for task in self.tasks:
+                    await self.send(task)
+        elif isinstance(message, TaskAnswer):
+            if self.receipts:
+                await self.send(TaskReceipt(message.task))
         elif self.acks:
             self.tracker.settle(sequences(message))
             for ack in self.tracker.take_acks():
@@ -98,6 +108,10 @@ class ScriptedBroker:
     hellos: list[Hello] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     pubacks: bool = True
+    receipts: bool = True
+    tasks: list[TaskMessage] = field(default_factory=list)
+    """Sent behind each welcome."""
+    said_of_tasks: list[TaskNoted | TaskAnswer] = field(default_factory=list)
 
     async def run(self) -> None:
         """Serve one connection until it ends."""
@@ -139,12 +153,16 @@ class ScriptedBroker:
         parsed = parse_up_topic(packet.topic)
         assert parsed is not None
         message = decode(packet.payload)
-        assert not isinstance(message, Goodbye)
         self.numbers += sequences(message)
         if isinstance(message, Hello):
             self.hellos.append(message)
             if self.welcomes:
-                await self.publish(down_topic(*parsed), welcome_to(message))
+                for reply in (welcome_to(message), *self.tasks):
+                    await self.publish(down_topic(*parsed), reply)
+        elif isinstance(message, TaskNoted | TaskAnswer):
+            self.said_of_tasks.append(message)
+            if self.receipts and isinstance(message, TaskAnswer):
+                await self.publish(down_topic(*parsed), TaskReceipt(message.task))
         elif sequences(message) and self.acks:
             await self.publish(down_topic(*parsed), Ack(max(self.numbers)), packet_id=9)
 
