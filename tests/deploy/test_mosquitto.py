@@ -9,7 +9,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from gateway.protocol.topics import PREFIX
+from gateway.protocol.topics import EVENTS, PREFIX, TASK_FILTER
 from tests.helpers import access_rules as rules
 from tests.helpers.brokers import REQUIRE_MOSQUITTO, need_mosquitto
 from tests.helpers.mosquitto import DEPLOYED, Mosquitto
@@ -103,6 +103,10 @@ def test_the_rules_name_the_topics_of_the_protocol() -> None:
     assert rights == [
         "user gateway",
         f"topic readwrite {PREFIX}/#",
+        "user workflow",
+        f"topic write {TASK_FILTER}",
+        f"topic read {EVENTS}/#",
+        f"topic deny {PREFIX}/workflow/#",
         f"pattern write {PREFIX}/%u/up/+",
         f"pattern read {PREFIX}/%u/down/+",
     ]
