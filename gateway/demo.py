@@ -111,7 +111,7 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
         say("starting the MQTT broker")
         shutil.rmtree(directory / "broker", ignore_errors=True)
         gateway_user = BrokerUser("gateway", secrets.token_hex(16))
-        subscriber = BrokerUser("workflow", secrets.token_hex(16))
+        subscriber = BrokerUser("workflow", secrets.token_hex(16), is_workflow=True)
         broker = EmbeddedBroker(directory / "broker", [gateway_user, subscriber, *users])
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         await asyncio.to_thread(broker.start)
