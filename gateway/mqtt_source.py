@@ -31,7 +31,7 @@ from gateway.protocol import limits, topics
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.messages import BadFrame, decode_or_bad
-from gateway.retry import back_off, heed_cancellation
+from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import MqttSettings
 from gateway.task_request import Action
@@ -108,7 +108,6 @@ class MqttSource:
             if self._stopped:
                 return
             self._has_worked = False
-            delay_seconds = 0.0
             try:
                 await self._serve(version)
             except* (aiomqtt.MqttError, OSError) as group:
@@ -116,11 +115,10 @@ class MqttSource:
                     delays = back_off()
                 delay_seconds = next(delays)
                 observe.broker_lost(group.exceptions[0], version.name, delay_seconds)
+                await asyncio.sleep(delay_seconds)
             finally:
                 self.is_connected, self._acks = False, None
                 self._sessions.forget_waiting()
-            heed_cancellation()
-            await asyncio.sleep(delay_seconds)
 
     def stop_receiving(self) -> None:
         """Take nothing more; what is under way is still acked, to the devices and the broker."""

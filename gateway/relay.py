@@ -130,10 +130,10 @@ class Relay:
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(until_lost(lost), name="relay lead")
                 tasks.create_task(self._hurry_emergencies(maker), name="relay emergencies")
                 tasks.create_task(self._deliver(maker), name="relay")
                 tasks.create_task(self._keep_house(), name="relay house")
+                await until_lost(lost)  # here, and not in a task: see `heed_cancellation`
         finally:
             self._is_leading = False
             observe_events.relay_leads(leads=False)

@@ -29,7 +29,8 @@ def back_off(
 def heed_cancellation() -> None:
     """End this task if it was cancelled. To be asked by a loop that goes on after errors of a
     `TaskGroup`: with Python 3.11 a group whose task fails in the moment of the cancellation raises
-    the failure alone, and the loop would never end.
+    the failure alone, and the loop would never end. Only for groups that wait in their body: one
+    that waits for its tasks at its end leaves behind a cancellation of its own when a task fails.
 
     Raises:
         asyncio.CancelledError: it was.

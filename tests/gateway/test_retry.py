@@ -62,3 +62,18 @@ async def test_a_loop_that_was_not_cancelled_goes_on() -> None:
         async with asyncio.timeout(0):
             await asyncio.Event().wait()
     heed_cancellation()
+
+
+@pytest.mark.asyncio
+async def test_a_loop_whose_group_failed_goes_on() -> None:
+    """A group that waits in its body takes its own cancellation back when a task fails."""
+
+    async def fail() -> None:
+        raise ConnectionError
+
+    for _ in range(3):
+        with contextlib.suppress(ExceptionGroup):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail())
+                await asyncio.Event().wait()
+        heed_cancellation()
