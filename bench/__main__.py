@@ -94,8 +94,7 @@ def main(
     d           the gateway, TCP, backlogs with many reports under way
     d-single    the gateway, TCP, single reports with many under way
     emergency   (d-single), and emergencies meanwhile: how long each waits
-    emergency-backlog
-                (d), and emergencies meanwhile
+    emergency-backlog   the same beside (d)
     e           the gateway over MQTT, single reports
     e-backlog   the gateway over MQTT, backlogs
     sizes       bytes per report beside JSON and SMS (measures no time)

@@ -270,7 +270,8 @@ async def test_a_device_has_one_writer() -> None:
     """
     store, settled = MemoryStore(), Settled()
     store.holds = lambda parcels: parcels[0].device_id == 1
-    async with running(store, BatchSettings(max_items=1, linger_seconds=0)) as batcher:
+    settings = BatchSettings(max_items=1, linger_seconds=0)
+    async with asyncio.timeout(10), running(store, settings) as batcher:
         for number in range(1, 6):
             batcher.offer(of_device(1, number))
         batcher.offer(of_device(2, 1, on_settled=settled))
