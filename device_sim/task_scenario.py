@@ -8,7 +8,7 @@ them. Times are Unix seconds; expiries are whole ones, as on the wire.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, floor
 from random import Random
 from typing import Final, Literal
 
@@ -161,7 +161,7 @@ class TaskScenarioWriter:
         self._random = Random(f"centre/{seed}")
         self._inspectors = fleet.inspectors
         self._street_of = street_of
-        self._began_at = began_at
+        self._began_at = floor(began_at)  # so that whole seconds fall alike in each run
         self._seconds = seconds
         self._prefix = f"sim-{int(began_at * 1000)}"
         self._errands: list[Errand] = []

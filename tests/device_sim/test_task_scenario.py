@@ -33,7 +33,7 @@ def test_the_seed_decides_everything_but_the_ids() -> None:
     """Another beginning gives the same requests with other ids."""
     assert written() == written()
     assert written() != written(seed=2)
-    later = TaskScenarioWriter(1, FLEET, STREET_OF, NOW + 1, SECONDS).write(400)
+    later = TaskScenarioWriter(1, FLEET, STREET_OF, NOW + 1.7, SECONDS).write(400)
     ids = {errand.request.id for errand in written().errands}
     assert not ids & {errand.request.id for errand in later.errands}
     assert [e.request.text for e in later.errands] == [e.request.text for e in written().errands]

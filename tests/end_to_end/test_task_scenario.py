@@ -78,7 +78,7 @@ def test_every_task_reaches_its_end(plan: Plan, database_dsn: str, tmp_path: Pat
     assert code == 0, figures
     asked, verified = figures["asked_for"], figures["tasks_verified"]
     assert asked["requests"] == TASKS
-    assert verified["equal"] == asked["tasks"] > TASKS
+    assert verified["equal"] == asked["tasks"] >= TASKS
     for state in ("answered", "expired", "cancelled", "superseded", "received"):
         assert asked[state] > 0, state
     assert figures["tasks"]["receipts_accepted"] == asked["answered"]
