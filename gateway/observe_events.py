@@ -48,6 +48,12 @@ def relay_failed(error: Exception, delay_seconds: float) -> None:
     _log.error("relay_failed", delay_seconds=round(delay_seconds, 2), exc_info=error)
 
 
+def presence_failed(error: Exception) -> None:
+    """A bug of ours: who came and went just now is not told."""
+    _relay_failures.inc()
+    _log.error("presence_failed", exc_info=error)
+
+
 def presence_waits(error: Exception, delay_seconds: float) -> None:
     """The database is away; who came and went is told when it is back."""
     _log.warning("presence_waits", error=str(error), delay_seconds=round(delay_seconds, 2))

@@ -110,8 +110,11 @@ class Presence:
             await self._due.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._due.clear()
-            await self._note(maker)
-            await self._publish()
+            try:
+                await self._note(maker)
+                await self._publish()
+            except Exception as error:  # noqa: BLE001 - a bug here must not cost a single report
+                observe_events.presence_failed(error)
         self._ended.set()
 
     async def close(self, timeout_seconds: float) -> None:

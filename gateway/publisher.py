@@ -22,6 +22,9 @@ from gateway.settings import MqttSettings
 RESERVED_SHARE: Final = 4
 """One in so many places under way is kept for emergencies, so that they never wait for a place."""
 
+ACK_WITHIN_SECONDS: Final = 60.0
+"""A broker that acks nothing for so long, though the connection lives, is left and tried anew."""
+
 FAREWELL_SECONDS: Final = 2.0
 """How long the gateway's own farewell may take; without it the broker sends the last will."""
 
@@ -77,7 +80,12 @@ class Link:
                 raise BrokerGoneError("the connection to the broker was lost")
             woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(woken)
-            await woken
+            try:
+                async with asyncio.timeout(ACK_WITHIN_SECONDS):
+                    await woken
+            except TimeoutError:
+                self._direct.refused(f"no ack within {ACK_WITHIN_SECONDS:g} s")
+                raise BrokerGoneError("the broker does not ack") from None
 
     def lose(self) -> None:
         """The connection is gone; all who wait learn it."""
@@ -253,7 +261,7 @@ class Publisher:
 
 def _fail(refused: asyncio.Future[None], reason: str) -> None:
     if not refused.done():
-        refused.set_exception(aiomqtt.MqttError(f"the broker refuses an event: {reason}"))
+        refused.set_exception(aiomqtt.MqttError(f"the broker refuses events: {reason}"))
 
 
 async def _until_done(future: asyncio.Future[None]) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 from gateway import observe_events
 from gateway.event_rows import EventMaker, Published
 from gateway.events import sequence_of
-from gateway.leadership import LeadershipLostError, leadership, until_lost
+from gateway.leadership import Lead, LeadershipLostError, leadership
 from gateway.publications import Publication, Publications, Row
 from gateway.publisher import BrokerGoneError, Flight, Publisher
 from gateway.reference import Reference
@@ -96,9 +96,9 @@ class Relay:
             delay_seconds = FOLLOW_SECONDS
             self._has_worked = False
             try:
-                async with leadership(self._dsn, self._notified) as lost:
-                    if lost is not None:
-                        await self._lead(lost)
+                async with leadership(self._dsn, self._notified) as lead:
+                    if lead is not None:
+                        await self._lead(lead)
             except* _AWAY as group:
                 if self._has_worked:
                     delays = back_off()
@@ -124,16 +124,15 @@ class Relay:
         self._ordinary_due.set()
         self._urgent_due.set()
 
-    async def _lead(self, lost: asyncio.Event) -> None:
+    async def _lead(self, lead: Lead) -> None:
         maker = EventMaker(await self._publications.source(), self._reference)
         observe_events.relay_leads(leads=True)
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hurry_emergencies(maker), name="relay emergencies")
-                tasks.create_task(self._deliver(maker), name="relay")
-                tasks.create_task(self._keep_house(), name="relay house")
-                await until_lost(lost)  # here, and not in a task: see `heed_cancellation`
+                for loop in (self._hurry_emergencies, self._deliver, self._keep_house):
+                    tasks.create_task(_despite_bugs(loop, maker), name=f"relay {loop.__name__}")
+                await lead.until_lost()  # here, and not in a task: see `heed_cancellation`
         finally:
             self._is_leading = False
             observe_events.relay_leads(leads=False)
@@ -209,12 +208,14 @@ class Relay:
         )
         index, events = publication.reports, []
         for ids, rows_of, make in kinds:
-            for row in await rows_of(ids) if ids else ():
-                events.append(make(row, sequence_of(publication.position, index)))
-                index += 1
+            rows = {row["id"]: row for row in await rows_of(ids)} if ids else {}
+            for place, row_id in enumerate(ids, start=index):
+                if row_id in rows:  # one that was deleted leaves its place empty
+                    events.append(make(rows[row_id], sequence_of(publication.position, place)))
+            index += len(ids)
         return events
 
-    async def _keep_house(self) -> None:
+    async def _keep_house(self, _maker: EventMaker) -> None:
         """Forget what was delivered long ago."""
         while True:
             await self._publications.forget(timedelta(days=self._settings.keep_days))
@@ -238,6 +239,18 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.poll_seconds):
                 await due.wait()
+
+
+async def _despite_bugs(loop: Callable[[EventMaker], Awaitable[None]], maker: EventMaker) -> None:
+    """Run a loop without end. A bug of ours in one must not stop the others."""
+    for delay_seconds in back_off():
+        try:
+            await loop(maker)
+        except _AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            observe_events.relay_failed(error, delay_seconds)
+            await asyncio.sleep(delay_seconds)
 
 
 def _stretches(publications: Sequence[Publication]) -> Iterator[Stretch]:

@@ -105,13 +105,10 @@ UPDATE publication SET delivered_at = coalesce(delivered_at, clock_timestamp())
 WHERE position = ANY($1::bigint[])
 
 -- name: again
--- Index: publication_delivered. Again: harmless, it is published once more. Emergencies are hurried again too.
-WITH again AS (
-    UPDATE publication SET delivered_at = NULL, hurried_at = NULL
-    WHERE delivered_at IS NOT NULL AND stored_at >= $1
-    RETURNING id
-)
-SELECT count(*) AS publications FROM again
+-- Index: publication_delivered. Again: harmless, it is published once more. Emergencies do not hurry a second time: they
+-- come in their turn.
+UPDATE publication SET delivered_at = NULL
+WHERE delivered_at IS NOT NULL AND stored_at >= $1
 
 -- name: forget
 -- Index: publication_delivered. Again: nothing is left to delete. In portions, so that no statement is long.

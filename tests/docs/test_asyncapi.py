@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from gateway import events
+from gateway import events, task_request
 from gateway.protocol import limits, topics
 from tests.helpers.asyncapi_parser import ERROR, parse
 from tests.helpers.event_schemas import validate
@@ -132,7 +132,6 @@ def test_a_wrong_request_is_refused(change: dict[str, Any]) -> None:
 
 def test_the_gateway_reads_what_the_document_allows() -> None:
     """Every example, and a request at all limits."""
-    task_request: Any = pytest.importorskip("gateway.task_request")
     longest = {
         **_examples("taskRequest")[0],
         "id": "x" * 64,
@@ -201,6 +200,5 @@ def _faults(name: str, payload: dict[str, Any]) -> list[str]:
 
 
 def _gateway_refuses(request: dict[str, Any]) -> None:
-    task_request: Any = pytest.importorskip("gateway.task_request")
     with pytest.raises(task_request.TaskRequestError):
         task_request.decode_request(json.dumps(request).encode())

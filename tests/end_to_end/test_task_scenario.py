@@ -21,8 +21,6 @@ from device_sim.scenario import longgang_q1
 from tests.helpers.brokers import Broker
 from tests.helpers.processes import gateway_process
 
-pytest.importorskip("gateway.task_desk", reason="this gateway takes no requests for tasks yet")
-
 DEVICES, REPORTS, TASKS, SECONDS = 12, 60, 80, 16.0
 
 

@@ -100,10 +100,10 @@ def test_a_report(maker: EventMaker) -> None:
     data = event.pop("data")
     assert event == {
         "specversion": "1.0",
-        "id": "report.861.2.7",
+        "id": "report/861/2/7",
         "source": SOURCE,
         "type": "field-gateway.report.stored.v1",
-        "subject": "861",
+        "subject": "device/861",
         "time": "2008-03-20T08:00:00Z",
         "datacontenttype": "application/json",
         "dataschema": "https://field-gateway.example/events/"
@@ -170,7 +170,7 @@ def test_something_in_quarantine(maker: EventMaker, code: int, reason: str) -> N
     published = maker.quarantined({**QUARANTINED, "code": code}, sequence_of(3, 5))
     assert published.topic == "fg/1/event/quarantine/861"
     event = decoded(published)
-    assert (event["id"], event["subject"]) == ("quarantine.17", "861")
+    assert (event["id"], event["subject"]) == ("quarantine/17", "device/861")
     assert event["sequence"] == "0000000000003000005"
     assert (event["data"]["reason"], event["data"]["code"]) == (reason, code)
     assert (event["data"]["sequence"], event["data"]["detail"]) == (None, "no array")
@@ -182,7 +182,7 @@ def test_a_device(maker: EventMaker, online: bool) -> None:  # noqa: FBT001 -- a
     published = maker.device(PRESENCE, "gw", online=online)
     assert published.topic == "fg/1/event/device/861"
     event = decoded(published)
-    assert (event["id"], event["sequence"]) == ("device.861.44", "0000000000044000000")
+    assert (event["id"], event["sequence"]) == ("presence/861/44", "0000000000044000000")
     assert (event["data"]["online"], event["data"]["gateway"]) == (online, "gw")
 
 
@@ -191,7 +191,7 @@ def test_a_task(maker: EventMaker) -> None:
     published = maker.task_change(TASK, sequence_of(9))
     assert published.topic == "fg/1/event/task/861/answered"
     event = decoded(published)
-    assert (event["id"], event["subject"]) == ("task.5", "861")
+    assert (event["id"], event["subject"]) == ("task/900/5", "device/861")
     assert (event["data"]["answer"], event["data"]["previous"]) == ("exists", "received")
 
 
@@ -201,7 +201,7 @@ def test_a_request_for_tasks(maker: EventMaker, accepted: bool, word: str) -> No
     published = maker.task_verdict({**VERDICT, "accepted": accepted}, sequence_of(9))
     assert published.topic == f"fg/1/event/task-request/{word}"
     event = decoded(published)
-    assert (event["id"], event["subject"]) == ("task-request.6", "case-1")
+    assert (event["id"], event["subject"]) == ("task-request/6", "request/case-1")
     assert event["data"]["accepted"] is accepted
 
 
@@ -218,7 +218,7 @@ def test_a_gateway() -> None:
     offline = gateway_presence("a/b", online=False, time=AT.replace(microsecond=1))
     assert online.topic == offline.topic == "fg/1/event/gateway/a_b"
     first, second = decoded(online), decoded(offline)
-    assert (first["source"], first["subject"]) == ("/field-gateway/a/b", "a/b")
+    assert (first["source"], first["subject"]) == ("/field-gateway/a/b", "gateway/a/b")
     assert first["data"] == {"gateway": "a/b", "online": True}
     assert first["sequence"] < second["sequence"]
     assert first["id"] != second["id"]

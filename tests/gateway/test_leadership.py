@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from gateway.leadership import CHANNEL, LeadershipLostError, leadership, until_lost
+from gateway.leadership import CHANNEL, Lead, LeadershipLostError, leadership
 from gateway.server_process import free_port
+from tests.helpers.fault_proxy import fault_proxy
 from tests.helpers.tcp_gateway import until
 
 pytestmark = pytest.mark.asyncio
@@ -36,23 +37,23 @@ async def test_two_try_and_one_leads(database_dsn: str) -> None:
 async def test_a_lead_that_is_lost(database_dsn: str) -> None:
     """When its connection is killed the leader learns it, and another leads from then on."""
     connection = await asyncpg.connect(database_dsn)
-    async with leadership(database_dsn, ignore) as lost:
-        assert lost is not None
+    async with leadership(database_dsn, ignore) as lead:
+        assert lead is not None
         async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(_outcome(lost))
+            waiting = tasks.create_task(_outcome(lead))
             (leader,) = await connection.fetch(LEADERS)
             await connection.execute("SELECT pg_terminate_backend($1)", leader["pid"])
             async with asyncio.timeout(10):
                 assert isinstance(await waiting, LeadershipLostError)
         async with leadership(database_dsn, ignore) as other:
             assert other is not None
-            assert not other.is_set()
+            assert not other.is_lost
     await connection.close()
 
 
-async def _outcome(lost: asyncio.Event) -> BaseException:
+async def _outcome(lead: Lead) -> BaseException:
     with pytest.raises(LeadershipLostError) as caught:
-        await until_lost(lost)
+        await lead.until_lost()
     return caught.value
 
 
@@ -60,8 +61,8 @@ async def test_notifications_arrive(database_dsn: str) -> None:
     """Of every transaction that commits one, and of none that does not."""
     connection = await asyncpg.connect(database_dsn)
     heard: list[None] = []
-    async with leadership(database_dsn, lambda: heard.append(None)) as lost:
-        assert lost is not None
+    async with leadership(database_dsn, lambda: heard.append(None)) as lead:
+        assert lead is not None
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute(f"NOTIFY {CHANNEL}")
@@ -89,3 +90,19 @@ async def test_a_database_that_is_away() -> None:
     with pytest.raises(OSError, match="Connect"):
         async with leadership(f"postgresql://u@127.0.0.1:{free_port()}/d", ignore):
             raise AssertionError("nobody can lead")
+
+
+async def test_a_link_that_died_without_a_word(
+    database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader asks from time to time, and gives up when no answer comes."""
+    monkeypatch.setattr("gateway.leadership.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.leadership.COMMAND_TIMEOUT_SECONDS", 0.2)
+    async with (
+        fault_proxy(database_dsn) as proxy,
+        leadership(proxy.dsn(database_dsn), ignore) as lead,
+    ):
+        assert lead is not None
+        proxy.hang()
+        with pytest.raises(LeadershipLostError):
+            await lead.until_lost()
