@@ -11,8 +11,9 @@ import msgspec
 from bench import sizes
 from bench.document import write_figures
 from bench.machine import machine
+from bench.measure import Bench
 from bench.memory import memory_bound_bytes
-from bench.parts import CEILING_TITLE, PARTS, RAW_CEILING_TITLE, Bench
+from bench.parts import CEILING_TITLE, PARTS, RAW_CEILING_TITLE
 from bench.processes import BenchError
 from bench.results import CEILING, RAW_CEILING, SCRIPT, Measurement, Results
 from bench.schedule import schedule
@@ -91,7 +92,9 @@ def main(
     a-raw       the same, but packed before the clock: PostgreSQL alone
     b           the script that one would write in an hour: one INSERT and commit a message
     c           the gateway, 773 TCP devices that wait for every ack
+    c-events    (c), and the relay publishes meanwhile
     d           the gateway, TCP, backlogs with many reports under way
+    d-events    (d), and the relay publishes meanwhile
     d-single    the gateway, TCP, single reports with many under way
     emergency   (d-single), and emergencies meanwhile: how long each waits
     emergency-backlog   the same beside (d)
@@ -147,6 +150,7 @@ def measure(choice: Choice) -> Results:
         },
         memory_bound_bytes=memory_bound_bytes(settings, len(fleet)),
         titles=TITLES,
+        beside={part.name: part.beside for part in PARTS if part.beside},
         measurements=_measure_speed(choice, timed, fleet, edition) if timed else [],
         sizes=_measure_sizes(fleet, edition) if SIZES in choice.parts else [],
     )

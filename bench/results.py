@@ -57,6 +57,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway may take above its memory at the start, see `bench.memory`."""
     titles: dict[str, str]
     """What each part is, by its name."""
+    beside: dict[str, str] = {}
+    """Parts that are another one with something more, and which one."""
     measurements: list[Measurement]
     """In the order in which they were made."""
     sizes: list[SizeTable]

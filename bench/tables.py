@@ -9,6 +9,7 @@ from bench.results import (
     Ratio,
     Results,
     Summary,
+    ratios,
     summarize,
     summarize_emergencies,
 )
@@ -26,6 +27,8 @@ def render(results: Results) -> str:
     if results.measurements:
         summaries = summarize(results.measurements)
         sections += [_speed(results, summaries), _costs(summaries), _memory(results, summaries)]
+        if relay := _relay(results):
+            sections.append(relay)
         if emergencies := summarize_emergencies(results.measurements):
             sections.append(_emergencies(emergencies))
     sections += map(_sizes, results.sizes)
@@ -98,6 +101,18 @@ def _memory(results: Results, summaries: Sequence[Summary]) -> str:
     if not rows:
         return "No gateway was measured."
     return table(("part", "gateway's peak RSS, MiB", "above its start", "bound of that"), rows)
+
+
+def _relay(results: Results) -> str | None:
+    """The rate of storing with the relay to that without it, in the same run."""
+    rows = [
+        (f"({part}) to ({base})", _ratio(ratio, 2))
+        for part, base in results.beside.items()
+        if (ratio := ratios(results.measurements, part, base))
+    ]
+    return (
+        table(("storing while events are published", "of the rate without"), rows) if rows else None
+    )
 
 
 def _emergencies(summaries: Sequence[EmergencySummary]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,12 @@ from gateway.server_process import free_port
 TEMPLATE: Final = "bench_template"
 DATABASE: Final = "bench"
 HTTP_SECONDS: Final = 10.0
+TOLD_POLL_SECONDS: Final = 0.1
 GATEWAY_USER: Final = BrokerUser("gateway", "no secret on loopback")
+
+
+UNTOLD: Final = 'gateway_queue_depth{queue="presence_untold"} '
+"""How the metric begins that counts devices whose coming is not published yet."""
 
 
 class RunningGateway(msgspec.Struct, frozen=True):
@@ -39,8 +45,23 @@ class RunningGateway(msgspec.Struct, frozen=True):
 
     def figures(self) -> dict[str, float]:
         """Its metrics, summed over labels."""
+        return figures_of(self._metrics())
+
+    def wait_until_told(self) -> None:
+        """Wait until the greetings are wholly over: all who came are published, if any are."""
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while any(
+            line.startswith(UNTOLD) and float(line.removeprefix(UNTOLD))
+            for line in self._metrics().splitlines()
+        ):
+            if time.monotonic() > deadline:
+                raise BenchError("who is online is not published in time")
+            time.sleep(TOLD_POLL_SECONDS)
+
+    def _metrics(self) -> str:
         with urllib.request.urlopen(f"{self.http}/metrics", timeout=HTTP_SECONDS) as response:  # noqa: S310 - our own address
-            return figures_of(response.read().decode())
+            text: str = response.read().decode()
+            return text
 
 
 class World:
@@ -89,9 +110,11 @@ class World:
         return int((self.directory / "broker" / "pid").read_text(encoding="ascii"))
 
     @contextmanager
-    def gateway(self, dsn: str, broker: EmbeddedBroker | None = None) -> Iterator[RunningGateway]:
+    def gateway(
+        self, dsn: str, broker: EmbeddedBroker | None = None, *, publishes: bool = False
+    ) -> Iterator[RunningGateway]:
         """`gateway serve` as in production: a process of its own, its settings in the
-        environment, all of them the defaults but for the addresses.
+        environment, all of them the defaults but for the addresses, and for `relay.enabled`.
         """
         tcp_port, http_port = free_port(), free_port()
         environment = {
@@ -100,6 +123,7 @@ class World:
             "GATEWAY_TCP__HOST": "127.0.0.1",
             "GATEWAY_TCP__PORT": str(tcp_port),
             "GATEWAY_HTTP__PORT": str(http_port),
+            "GATEWAY_RELAY__ENABLED": str(publishes).lower(),
             **(_mqtt_environment(broker) if broker else {}),
         }
         log = self.directory / "gateway.log"

@@ -172,6 +172,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         if settings.relay.enabled and settings.mqtt.enabled
         else None
     )
+    if publishing is not None:
+        batcher.is_publishing_emergency = publishing.is_hurrying
     return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing)
 
 

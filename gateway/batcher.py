@@ -54,6 +54,8 @@ class Batcher:
         self._max_urgent_items = settings.max_items
         self._items = 0
         self._urgent_items = 0
+        self.is_publishing_emergency: Callable[[], bool] = lambda: False
+        """Set by the application: whether the relay has an emergency under way."""
         self._waiting: deque[Callable[[], None]] = deque()
         self._resume_is_due = False
         self._settled = asyncio.Event()
@@ -92,8 +94,8 @@ class Batcher:
             self._writers[parcel.device_id % len(self._writers)].offer(parcel, load)
 
     def is_hurried(self) -> bool:
-        """Whether an emergency is under way."""
-        return self._urgent_items > 0
+        """Whether an emergency is under way, to the database or from there to subscribers."""
+        return self._urgent_items > 0 or self.is_publishing_emergency()
 
     def when_space(self, callback: Callable[[], None]) -> None:
         """Call once when there is space again: first come, first served, a few at a time.

@@ -74,8 +74,15 @@ class Publications:
         rows = await self._fetch("undelivered", TAKEN_AT_ONCE, most_reports)
         return [_publication(row) for row in rows]
 
+    async def number_unhurried(self) -> list[Publication]:
+        """As `number`; returns the publications that hold nothing but emergencies, as those that a
+        handset sends by themselves, as far as they are not on their own topic yet.
+        """
+        rows = await self._fetch("number_unhurried", NUMBERED_AT_ONCE, TAKEN_AT_ONCE)
+        return [_publication(row) for row in rows]
+
     async def unhurried(self) -> list[Publication]:
-        """Publications whose emergencies are not on their own topic yet."""
+        """The same for emergencies that came with other reports, in a handset's backlog."""
         return [_publication(row) for row in await self._fetch("unhurried", TAKEN_AT_ONCE)]
 
     async def reports(

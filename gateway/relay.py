@@ -1,8 +1,8 @@
 """Publishes what is committed: at least once, in order, and never before it is committed.
 
-One relay at a time leads, whichever gateway it lives in; it publishes for all. Three loops:
+One relay at a time leads, whichever gateway it lives in; it publishes for all. Its loops:
 emergencies, on the topic of their own, as soon as they are committed; everything, in the order of
-the stream; and what an operator sees. What the broker has acked is marked. What was published and
+the stream; and keeping the house. What the broker has acked is marked. What was published and
 not marked when a relay ends is published once more by the next, with the same ids.
 """
 
@@ -77,9 +77,12 @@ class Relay:
         self._is_busy = is_busy
         self._numbering = asyncio.Lock()
         self._ordinary_due = asyncio.Event()
-        self._urgent_due = asyncio.Event()
+        self._alone_due = asyncio.Event()
+        self._others_due = asyncio.Event()
         self._is_done = asyncio.Event()
         self._is_leading = False
+        self.is_hurrying = False
+        """Whether an emergency was committed and may not be published yet."""
         self._has_worked = False
         """Whether it got through a round since it leads: only then the waits begin anew."""
 
@@ -115,14 +118,16 @@ class Relay:
         publishes the rest.
         """
         self._is_done.clear()
-        self._notified()
+        for due in (self._alone_due, self._others_due, self._ordinary_due):
+            due.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds if self._is_leading else 0):
                 await self._is_done.wait()
 
     def _notified(self) -> None:
-        self._ordinary_due.set()
-        self._urgent_due.set()
+        """An emergency was committed, or a task has changed."""
+        self.is_hurrying = True
+        self._alone_due.set()
 
     async def _lead(self, lead: Lead) -> None:
         maker = EventMaker(await self._publications.source(), self._reference)
@@ -130,33 +135,51 @@ class Relay:
         self._is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
-                for loop in (self._hurry_emergencies, self._deliver, self._keep_house):
+                loops = (self._hurry_alone, self._hurry_others, self._deliver, self._keep_house)
+                for loop in loops:
                     tasks.create_task(_despite_bugs(loop, maker), name=f"relay {loop.__name__}")
                 await lead.until_lost()  # here, and not in a task: see `heed_cancellation`
         finally:
-            self._is_leading = False
+            self._is_leading = self.is_hurrying = False
             observe_events.relay_leads(leads=False)
 
     # The loops of a relay that leads.
 
-    async def _hurry_emergencies(self, maker: EventMaker) -> None:
+    async def _hurry_alone(self, maker: EventMaker) -> None:
+        """Emergencies that were sent by themselves wait for nothing."""
         while True:
-            self._urgent_due.clear()
-            await self._number()
+            self._alone_due.clear()
+            async with self._numbering:
+                publications = await self._publications.number_unhurried()
+            if publications:
+                await self._hurry(maker, publications, waits=False)
+            else:
+                self.is_hurrying = False
+                await self._until(self._alone_due)
+
+    async def _hurry_others(self, maker: EventMaker) -> None:
+        """Those that a handset had in its backlog go before all reports, at the pace of these."""
+        while True:
+            self._others_due.clear()
             publications = await self._publications.unhurried()
-            if not publications:
-                await self._until(self._urgent_due)
-                continue
-            flight = self._publisher.flight(urgent=True)
-            count = 0
-            for portion in portions(_stretches(publications), PORTION_REPORTS):
-                rows = await self._publications.reports(portion, only_emergencies=True)
-                for position, index, row in rows:
-                    await flight.publish(maker.emergency(row, sequence_of(position, index)))
-                    count += 1
-            await flight.landed()
-            await self._publications.hurried([p.position for p in publications])
-            observe_events.emergencies_published(count)
+            if publications:
+                await self._hurry(maker, publications, waits=True)
+            else:
+                await self._until(self._others_due)
+
+    async def _hurry(
+        self, maker: EventMaker, publications: Sequence[Publication], *, waits: bool
+    ) -> None:
+        """Publish the emergencies among some publications on the topic of their own."""
+        flight = self._publisher.flight(urgent=True)
+        count = 0
+        for portion in portions(_stretches(publications), PORTION_REPORTS):
+            rows = await self._publications.reports(portion, only_emergencies=True)
+            events = [maker.emergency(row, sequence_of(at, index)) for at, index, row in rows]
+            count += await self._publish(flight, events, waits=waits)
+        await flight.landed()
+        await self._publications.hurried([p.position for p in publications])
+        observe_events.emergencies_published(count)
 
     async def _deliver(self, maker: EventMaker) -> None:
         while True:
@@ -185,13 +208,15 @@ class Relay:
             self._has_worked = True
             observe_events.events_published(count)
 
-    async def _publish(self, flight: Flight, events: Sequence[Published]) -> int:
+    async def _publish(
+        self, flight: Flight, events: Sequence[Published], *, waits: bool = True
+    ) -> int:
         """Publish in slices, between which other work gets its turn. Returns how many."""
         for begin in range(0, len(events), SLICE_EVENTS):
             part = events[begin : begin + SLICE_EVENTS]
             for event in part:
                 await flight.publish(event)
-            await asyncio.sleep(self._rest_seconds(len(part)))
+            await asyncio.sleep(self._rest_seconds(len(part)) if waits else 0)
         return len(events)
 
     def _rest_seconds(self, events: int) -> float:

@@ -30,21 +30,29 @@ class Stretch(msgspec.Struct, frozen=True, gc=False):
     run: Run
 
 
+def run_columns(keys: Iterable[Key]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """The runs of keys that come in ascending order: devices, installations, first and last
+    numbers. Runs for every report that is stored: hence plain lists.
+    """
+    devices: list[int] = []
+    installations: list[int] = []
+    firsts: list[int] = []
+    lasts: list[int] = []
+    device_id, installation, last = -1, -1, -1
+    for key_device, key_installation, sequence in keys:
+        if sequence != last + 1 or key_installation != installation or key_device != device_id:
+            device_id, installation = key_device, key_installation
+            devices.append(device_id)
+            installations.append(installation)
+            firsts.append(sequence)
+            lasts.append(sequence)
+        last = lasts[-1] = sequence
+    return devices, installations, firsts, lasts
+
+
 def runs_of(keys: Iterable[Key]) -> list[Run]:
-    """The runs of keys that come in ascending order."""
-    runs: list[Run] = []
-    device_id, installation, first, last = -1, -1, 0, -1
-    for key in keys:
-        if key == (device_id, installation, last + 1):
-            last += 1
-            continue
-        if last >= 0:
-            runs.append(Run(device_id, installation, first, last))
-        device_id, installation, first = key
-        last = first
-    if last >= 0:
-        runs.append(Run(device_id, installation, first, last))
-    return runs
+    """The same, as runs."""
+    return list(map(Run, *run_columns(keys)))
 
 
 def stretches(position: int, runs: Sequence[Run]) -> Iterator[Stretch]:

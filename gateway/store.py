@@ -10,11 +10,10 @@ from typing import Final
 import asyncpg
 
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
-from gateway.protocol.report import Report, Track, Urgency
 from gateway.queries import load_queries
 from gateway.recent import DEFAULT_REMEMBERED_REPORTS, RecentlyCommitted
-from gateway.runs import runs_of
-from gateway.store_batch import Batch, frame_digest
+from gateway.runs import run_columns
+from gateway.store_batch import Batch, by_key, frame_digest
 from gateway.store_errors import ROW_ERRORS, TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.store_merge import REPORT, TRACK, copy_rows, merge_rows
 
@@ -26,6 +25,9 @@ COMMAND_TIMEOUT_SECONDS: Final = 30.0
 
 ACQUIRE_TIMEOUT_SECONDS: Final = 15.0
 """A free connection must come back or be made within a connect and a half."""
+
+_NOTHING: Final[tuple[object, ...]] = (0, 0, [], [], [], [], [])
+"""To publish."""
 
 _QUERIES = load_queries("store.sql")
 
@@ -66,7 +68,7 @@ async def open_pool(
 async def _learn_types(connection: asyncpg.Connection) -> None:
     """Let the driver ask now what it would ask before the first batch: what our types are."""
     with suppress(asyncpg.PostgresError):  # there may be no schema yet
-        await connection.prepare(_QUERIES["count_in_ledger"])
+        await connection.prepare(_QUERIES["finish"])
 
 
 async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
@@ -194,12 +196,13 @@ class PostgresStore:
     ) -> None:
         batch.settle_repeats()
         quarantined = await self._quarantine(connection, batch) if batch.kept else []
-        if self._publishes:
-            await _leave_to_publish(connection, batch, quarantined)
         counts = _count(batch, refused)
         if counts:
             columns = map(list, zip(*counts, strict=True))
-            await connection.execute(_QUERIES["count_in_ledger"], self._gateway, lane, *columns)
+            publication = _publication(batch, quarantined) if self._publishes else _NOTHING
+            await connection.execute(
+                _QUERIES["finish"], self._gateway, lane, *columns, *publication
+            )
 
     async def _quarantine(self, connection: asyncpg.Connection, batch: Batch) -> list[int]:
         """Keep what must be kept; returns the ids of rows that were not there before."""
@@ -222,29 +225,17 @@ class PostgresStore:
         return [row["id"] for row in new]
 
 
-async def _leave_to_publish(
-    connection: asyncpg.Connection, batch: Batch, quarantined: list[int]
-) -> None:
-    """Note what the relay is to publish once this transaction is committed."""
+def _publication(batch: Batch, quarantined: list[int]) -> tuple[object, ...]:
+    """What the relay is to publish once this transaction is committed: how many reports, how many
+    emergencies, the runs of keys in four columns, and what is in quarantine.
+    """
     stored = batch.stored()
-    if not (stored or quarantined):
-        return
-    emergencies = sum(_is_emergency(row.item) for row in stored)
-    runs = runs_of(row.key for row in stored)
-    await connection.execute(
-        _QUERIES["leave_to_publish"],
+    return (
         len(stored),
-        emergencies,
-        [run.device_id for run in runs],
-        [run.installation for run in runs],
-        [run.first for run in runs],
-        [run.last for run in runs],
+        batch.stored_emergencies(),
+        *run_columns(map(by_key, stored)),
         quarantined,
     )
-
-
-def _is_emergency(item: Report | Track) -> bool:
-    return isinstance(item, Report) and item.urgency == Urgency.EMERGENCY
 
 
 def _count(batch: Batch, refused: Counter[Transport]) -> list[tuple[str, int, int, int, int, int]]:

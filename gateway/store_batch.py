@@ -12,7 +12,7 @@ from gateway.handlers.outcome import Rejected
 from gateway.parcel import ItemVerdict, Parcel, Verdict
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.limits import MAX_SEQUENCE
-from gateway.protocol.report import Report, Track
+from gateway.protocol.report import Report, Track, Urgency
 from gateway.recent import Key, RecentlyCommitted
 
 MAX_DETAIL_CHARACTERS: Final = 500
@@ -74,6 +74,10 @@ class Batch:
         self._first_reports: dict[Key, Row] = {}
         self._first_tracks: dict[Key, Row] = {}
         self._repeats: list[tuple[Row, Row]] = []
+        self._is_built = False
+        self._is_corrected = False
+        """Whether the database said otherwise of a row."""
+        self._emergencies: list[Row] = []
         self.reports: list[Row] = []
         self.tracks: list[Row] = []
 
@@ -90,8 +94,9 @@ class Batch:
             items += parcel.load
         # In order of key: two transactions that share keys then never wait for each other in a
         # circle, and the index is filled from left to right.
-        self.reports = sorted(self._first_reports.values(), key=_by_key)
-        self.tracks = sorted(self._first_tracks.values(), key=_by_key)
+        self.reports = sorted(self._first_reports.values(), key=by_key)
+        self.tracks = sorted(self._first_tracks.values(), key=by_key)
+        self._is_built = True
 
     def duplicate(self, row: Row) -> None:
         """The same content was committed before."""
@@ -118,10 +123,11 @@ class Batch:
 
     def stored(self) -> list[Row]:
         """The reports that are new, in order of key."""
-        verdicts = self.verdicts
-        return [
-            row for row in self.reports if verdicts[row.parcel][row.place].verdict is Verdict.STORED
-        ]
+        return list(filter(self._is_stored, self.reports)) if self._is_corrected else self.reports
+
+    def stored_emergencies(self) -> int:
+        """How many of them are emergencies."""
+        return sum(map(self._is_stored, self._emergencies))
 
     def committed(self) -> dict[Key, Report | Track]:
         """The reports that may be remembered as committed with exactly this content. Tracks are too
@@ -142,6 +148,8 @@ class Batch:
         for report in parcel.reports:
             sequence = report.sequence
             row = Row((device_id, installation, sequence), b"", report, index, len(verdicts))
+            if report.urgency == _EMERGENCY:
+                self._emergencies.append(row)
             verdicts.append(ItemVerdict(sequence, Verdict.STORED))
             try:
                 row.encoded = report_row(device_id, installation, traits, report)
@@ -183,11 +191,16 @@ class Batch:
         kept.distinct_by = distinct_by or kept.distinct_by
         self.kept.append(kept)
 
+    def _is_stored(self, row: Row) -> bool:
+        return self.verdicts[row.parcel][row.place].verdict is Verdict.STORED
+
     def _set(self, row: Row, verdict: Verdict, code: RefusalCode | None) -> None:
+        self._is_corrected |= self._is_built
         self.verdicts[row.parcel][row.place] = ItemVerdict(row.item.sequence, verdict, code)
 
 
-_by_key = attrgetter("key")
+by_key = attrgetter("key")
+_EMERGENCY: Final = int(Urgency.EMERGENCY)
 
 
 def frame_digest(frame: bytes) -> bytes:

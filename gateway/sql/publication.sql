@@ -42,12 +42,35 @@ WHERE before < $2
 ORDER BY position
 
 -- name: unhurried
--- Index: publication_unhurried. Reads only. Publications with emergencies, in order.
+-- Index: publication_unhurried. Reads only. Publications in which emergencies came with others, in order.
 SELECT position, stored_at, reports, device_id, installation, first_sequence, last_sequence
 FROM publication
-WHERE position IS NOT NULL AND emergencies > 0 AND hurried_at IS NULL
+WHERE position IS NOT NULL AND emergencies > 0 AND hurried_at IS NULL AND reports <> emergencies
 ORDER BY position
 LIMIT $1
+
+-- name: number_unhurried
+-- Indexes: publication_unnumbered, publication_unhurried. As `number`, and gives at once the publications that hold nothing
+-- but emergencies: those just numbered, and those that another relay left. One statement, because an emergency waits for it.
+WITH unnumbered AS MATERIALIZED (
+    SELECT id FROM publication WHERE position IS NULL ORDER BY id LIMIT $1 FOR UPDATE
+), numbered AS MATERIALIZED (
+    SELECT id, nextval('publication_position') AS position FROM unnumbered
+), given AS (
+    UPDATE publication SET position = numbered.position
+    FROM numbered
+    WHERE publication.id = numbered.id AND publication.position IS NULL
+    RETURNING publication.*
+)
+SELECT position, stored_at, reports, device_id, installation, first_sequence, last_sequence
+FROM (
+    SELECT * FROM given WHERE emergencies > 0 AND reports = emergencies
+    UNION ALL
+    SELECT * FROM publication
+    WHERE position IS NOT NULL AND emergencies > 0 AND hurried_at IS NULL AND reports = emergencies
+) AS due
+ORDER BY position
+LIMIT $2
 
 -- name: reports
 -- Index: report_pkey, one range for each run: OFFSET 0 keeps the planner from reading the whole table. Reads only. $5: only
@@ -107,8 +130,12 @@ WHERE position = ANY($1::bigint[])
 -- name: again
 -- Index: publication_delivered. Again: harmless, it is published once more. Emergencies do not hurry a second time: they
 -- come in their turn.
-UPDATE publication SET delivered_at = NULL
-WHERE delivered_at IS NOT NULL AND stored_at >= $1
+WITH again AS (
+    UPDATE publication SET delivered_at = NULL
+    WHERE delivered_at IS NOT NULL AND stored_at >= $1
+    RETURNING id
+)
+SELECT count(*) AS publications FROM again
 
 -- name: forget
 -- Index: publication_delivered. Again: nothing is left to delete. In portions, so that no statement is long.

@@ -79,26 +79,28 @@ WITH incoming AS (
 )
 SELECT id FROM kept ORDER BY id
 
--- name: count_in_ledger
--- Index: ledger_pkey. Not harmless to repeat: runs in the transaction whose verdicts it counts, so that both happen or
--- neither. The lane keeps writers of one gateway off each other's row.
-INSERT INTO ledger (day, gateway, lane, transport, received, stored, duplicate, quarantined, refused)
-SELECT (now() AT TIME ZONE 'Asia/Shanghai')::date, $1, $2, *
-FROM unnest($3::transport[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-ON CONFLICT (day, gateway, lane, transport) DO UPDATE SET
-    received = ledger.received + excluded.received,
-    stored = ledger.stored + excluded.stored,
-    duplicate = ledger.duplicate + excluded.duplicate,
-    quarantined = ledger.quarantined + excluded.quarantined,
-    refused = ledger.refused + excluded.refused
-
--- name: leave_to_publish
--- No index is looked up. Again: as count_in_ledger, in the same transaction. An emergency wakes the relay, wherever it is;
--- all else it finds by itself, because each NOTIFY makes commits wait for each other.
+-- name: finish
+-- Index: ledger_pkey. Not harmless to repeat: runs in the transaction whose verdicts it counts, so that all happens or
+-- nothing. The lane keeps writers of one gateway off each other's row. What is left to publish takes one row, if there is
+-- any. Emergencies alone, as the writer that they have to themselves commits them, wake the relay, wherever it is; all else
+-- it finds by itself, because each NOTIFY makes commits wait for each other. One statement, because each costs every batch
+-- a round trip.
+WITH counted AS (
+    INSERT INTO ledger (day, gateway, lane, transport, received, stored, duplicate, quarantined, refused)
+    SELECT (now() AT TIME ZONE 'Asia/Shanghai')::date, $1, $2, *
+    FROM unnest($3::transport[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+    ON CONFLICT (day, gateway, lane, transport) DO UPDATE SET
+        received = ledger.received + excluded.received,
+        stored = ledger.stored + excluded.stored,
+        duplicate = ledger.duplicate + excluded.duplicate,
+        quarantined = ledger.quarantined + excluded.quarantined,
+        refused = ledger.refused + excluded.refused
+)
 INSERT INTO publication
     (reports, emergencies, device_id, installation, first_sequence, last_sequence, quarantine_id)
-VALUES ($1, $2, $3::bigint[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[])
-RETURNING CASE WHEN emergencies > 0 THEN pg_notify('publication', '') END
+SELECT $9, $10, $11::bigint[], $12::integer[], $13::integer[], $14::integer[], $15::bigint[]
+WHERE $9 > 0 OR cardinality($15::bigint[]) > 0
+RETURNING CASE WHEN emergencies > 0 AND emergencies = reports THEN pg_notify('publication', '') END
 
 -- name: is_ready
 -- Catalogue only. Reads only.

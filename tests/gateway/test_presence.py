@@ -10,6 +10,7 @@ from gateway import presence as module
 from gateway.parcel import Transport
 from gateway.publications import Publications
 from gateway.store import open_pool
+from tests.helpers.metrics import grown
 from tests.helpers.presence_rig import FakePublications, FakePublisher, PresenceRig, session
 from tests.helpers.tcp_gateway import until
 
@@ -66,6 +67,24 @@ async def test_who_comes_and_goes_between_two_rounds_is_not_told() -> None:
         await until(lambda: rig.is_idle)
     assert rig.publisher.all == [(2, True), (2, True)]
     assert len(rig.fake.table) == 1
+
+
+async def test_a_bug_of_ours_costs_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway goes on, and so does telling who is online."""
+    rig = PresenceRig()
+    failures = grown("gateway_relay_failures_total")
+
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    async with rig.running():
+        await until(lambda: rig.is_idle)
+        with monkeypatch.context() as patched:
+            patched.setattr(rig.fake, "came", fail)
+            rig.presence.arrived(session(1))
+            await until(lambda: failures() == 1)
+        rig.presence.arrived(session(2))
+        await until(lambda: rig.publisher.all == [(2, True)])
 
 
 @pytest.mark.parametrize(

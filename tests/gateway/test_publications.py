@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -228,6 +229,22 @@ async def test_hurried_and_delivered(pool: asyncpg.Pool, publications: Publicati
     assert await pool.fetchrow(moments) == before
 
 
+async def test_emergencies_alone_are_numbered_and_given_at_once(
+    pool: asyncpg.Pool, publications: Publications
+) -> None:
+    """Those just committed and those that were left; not what came with other reports."""
+    urgent = build_report(sequence=1, urgency=Urgency.EMERGENCY)
+    await store(pool, urgent)
+    assert [p.position for p in await publications.number_unhurried()] == [1]
+    also = build_report(sequence=2, urgency=Urgency.EMERGENCY)
+    await store(pool, also, build_report(sequence=3))
+    await store(pool, msgspec.structs.replace(urgent, sequence=4))
+    assert [p.position for p in await publications.number_unhurried()] == [1, 3]
+    assert [p.position for p in await publications.unhurried()] == [2]
+    await publications.hurried([1, 3])
+    assert await publications.number_unhurried() == []
+
+
 async def test_again(pool: asyncpg.Pool, publications: Publications) -> None:
     """What was stored since then is published once more, in its old place; what waits is let be."""
     await leave(pool, 3, emergencies=1)
@@ -237,7 +254,7 @@ async def test_again(pool: asyncpg.Pool, publications: Publications) -> None:
     await pool.execute("UPDATE publication SET stored_at = '2008-01-01' WHERE position = 1")
     assert await publications.again(datetime(2008, 1, 2, tzinfo=UTC)) == 1
     assert [p.position for p in await publications.undelivered(10)] == [2, 3]
-    assert [p.position for p in await publications.unhurried()] == [2]
+    assert await publications.unhurried() == []  # what was an emergency then is none now
 
 
 async def test_forget(pool: asyncpg.Pool, publications: Publications) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.event_rows import Published
+from gateway.event_rows import Published, gateway_presence
 from gateway.mqtt_client import MAX_UNACKED
+from gateway.protocol.topics import gateway_topic
 from gateway.publisher import RESERVED_SHARE, BrokerGoneError, Flight, Publisher
 from gateway.settings import MqttSettings
 from tests.helpers.brokers import Broker
@@ -51,13 +53,17 @@ async def running(settings: MqttSettings, name: str) -> AsyncIterator[Publisher]
 
 
 def event(name: str, number: int) -> Published:
-    """An event as far as the broker is concerned."""
-    return Published(f"fg/1/event/test/{name}", b'{"type": "test", "n": %d}' % number)
+    """A real one, as others read the same broker: of a gateway that nobody has, at that second."""
+    return gateway_presence(f"{name}-event", online=True, time=datetime.fromtimestamp(number, UTC))
 
 
 def numbers_of(collected: Collector, name: str) -> list[int]:
     """What has come of `event`, in order."""
-    return [e["n"] for topic, e in collected.all if topic == f"fg/1/event/test/{name}"]
+    return [
+        int(e["sequence"]) // 1_000_000
+        for topic, e in collected.all
+        if topic == gateway_topic(f"{name}-event")
+    ]
 
 
 def presence_of(collected: Collector, name: str) -> list[bool]:
@@ -246,7 +252,7 @@ async def test_a_broker_that_refuses_events(name: str) -> None:
             task.cancel()
     waits = [line["delay_seconds"] for line in logs if line["event"] == "events_stopped"]
     errors = {line["error"] for line in logs if line["event"] == "events_stopped"}
-    assert errors == {"the broker refuses an event: Not authorized"}
+    assert errors == {"the broker refuses events: Not authorized"}
     assert waits[2] >= 0.2
 
 
@@ -289,3 +295,18 @@ async def test_closing_while_the_broker_is_away(name: str) -> None:
             tasks.create_task(publisher.run())
             await until(lambda: len(logs) >= 3)
             publisher.close()
+
+
+async def test_a_broker_that_never_acks_is_left(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection lives, and yet nothing lands: it is tried anew instead of waited for."""
+    monkeypatch.setattr("gateway.publisher.ACK_WITHIN_SECONDS", 0.05)
+    async with (
+        scripted_broker(None) as broker,
+        running(settings_of(broker, "5"), name) as publisher,
+    ):
+        broker.holds_acks = True
+        flight = publisher.flight()
+        await flight.publish(event(name, 1))
+        with pytest.raises(BrokerGoneError, match="does not ack"):
+            await flight.landed()
+        await until(lambda: not publisher.connected.is_set())

@@ -170,6 +170,22 @@ async def test_an_emergency_does_not_wait_for_the_backlog(
         assert_in_order(collected.firsts(STORED))
 
 
+async def test_emergencies_of_a_backlog_go_before_all_reports(
+    database_dsn: str, nats_broker: Broker, name: str
+) -> None:
+    """They are on their own topic while the reports that came with them still wait."""
+    async with bench_of(database_dsn, nats_broker, name) as (bench, collected):
+        bench.is_busy = True
+        urgent = build_report(sequence=1_001, urgency=Urgency.EMERGENCY)
+        await bench.store.write([parcel_of(1, 1_000), Parcel(1, 1, Transport.TCP, b"", [urgent])])
+        async with bench.relay(busy_events_per_second=100) as relay:
+            await collected.until(lambda: any("/emergency/" in t for t, _ in collected.all))
+            assert len(collected.reports()) < 500
+            bench.is_busy = False
+            await relay.drain(30)
+        await collected.until(sees(collected, 1_001))
+
+
 async def test_a_transaction_that_commits_late_is_found(
     database_dsn: str, nats_broker: Broker, name: str
 ) -> None:
@@ -269,6 +285,24 @@ async def test_a_bug_of_ours_costs_no_report(
                 await until(lambda: failures() >= 2)
                 patched.undo()
                 await collected.until(sees(collected, 5))
+
+
+async def test_a_bug_in_one_loop_stops_no_other(
+    database_dsn: str, nats_broker: Broker, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no report can be published, emergencies still are."""
+
+    def fail(_self: object, _row: object, _sequence: str) -> None:
+        raise ZeroDivisionError
+
+    failures = grown("gateway_relay_failures_total")
+    monkeypatch.setattr("gateway.relay.EventMaker.report", fail)
+    async with bench_of(database_dsn, nats_broker, name) as (bench, collected), bench.relay():
+        await bench.store.write([parcel_of(1, 5)])
+        await until(lambda: failures() >= 1)
+        await bench.store.write([parcel_of(6, 1, urgency=Urgency.EMERGENCY)])
+        await collected.until(lambda: any("/emergency/" in topic for topic, _ in collected.all))
+    assert not collected.reports()
 
 
 async def test_notes_of_what_was_delivered_long_ago_are_forgotten(

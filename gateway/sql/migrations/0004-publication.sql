@@ -19,6 +19,11 @@ CREATE TABLE publication (
     task_verdict_id bigint[] NOT NULL DEFAULT '{}',
     CHECK (delivered_at IS NULL OR position IS NOT NULL)
 );
+-- Large ones are moved out as they are: to compress them would cost each batch more than it saves, and the updates that
+-- follow do not copy what lies outside.
+ALTER TABLE publication
+    ALTER COLUMN device_id SET STORAGE EXTERNAL, ALTER COLUMN installation SET STORAGE EXTERNAL,
+    ALTER COLUMN first_sequence SET STORAGE EXTERNAL, ALTER COLUMN last_sequence SET STORAGE EXTERNAL;
 CREATE INDEX publication_unnumbered ON publication (id) WHERE position IS NULL;
 CREATE INDEX publication_undelivered ON publication (position) WHERE position IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX publication_unhurried ON publication (position) WHERE position IS NOT NULL AND emergencies > 0 AND hurried_at IS NULL;
