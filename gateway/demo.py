@@ -228,6 +228,7 @@ async def _register(dsn: str, fleet: Path) -> list[BrokerUser]:
 def _write_environment(running: Servers) -> None:
     """What programs beside the demo need to find it: for `. var/demo/environment` in a shell."""
     values = {
+        "TCP_GATEWAY": running.gateway,
         "BROKER": running.broker,
         "BROKER_USER": running.subscriber.name,
         "BROKER_PASSWORD": running.subscriber.password,

@@ -1,9 +1,13 @@
-"""The pure parts of the demo: figures from metrics, and the ledger."""
+"""The small parts of the demo: figures from metrics, the ledger, its addresses for a shell."""
+
+import subprocess
+from pathlib import Path
 
 from prometheus_client import generate_latest
 
 from gateway import observe
-from gateway.demo import figures_of, ledger_closes, ledger_of
+from gateway.demo import Servers, _write_environment, figures_of, ledger_closes, ledger_of
+from gateway.embedded_broker import BrokerUser
 from gateway.parcel import Transport
 
 EXPOSITION = """\
@@ -64,3 +68,23 @@ def test_the_ledger_of_nothing_closes() -> None:
     ledger = ledger_of({})
     assert set(ledger.values()) == {0}
     assert ledger_closes(ledger)
+
+
+def test_the_addresses_for_a_shell(tmp_path: Path) -> None:
+    """A shell reads them as they are, and nobody else may: a password is among them."""
+    file = tmp_path / "environment"
+    user = BrokerUser("workflow", "secret", is_workflow=True)
+    dsn = "postgresql://gateway@127.0.0.1:5432/quarter?application_name=a b"
+    _write_environment(Servers(dsn, "http://x", "127.0.0.1:1", "127.0.0.1:2", user, file))
+    echo = 'set -a; . "$0"; env'
+    read = subprocess.run(
+        ["/bin/sh", "-c", echo, file], capture_output=True, text=True, check=True, env={}
+    ).stdout.splitlines()
+    assert {
+        f"GATEWAY_DATABASE__DSN={dsn}",
+        "TCP_GATEWAY=127.0.0.1:1",
+        "BROKER=127.0.0.1:2",
+        "BROKER_USER=workflow",
+        "BROKER_PASSWORD=secret",
+    } <= set(read)
+    assert file.stat().st_mode & 0o077 == 0

@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 
 from gateway import presence as module
+from gateway.events import DEVICE_PRESENCE, GATEWAY_PRESENCE
 from gateway.parcel import Transport
+from gateway.protocol.errors import GoodbyeReason
+from gateway.protocol.messages import Goodbye
 from gateway.publications import Publications
 from gateway.store import open_pool
+from tests.helpers.brokers import Broker
+from tests.helpers.device_client import greeted
+from tests.helpers.event_collector import collector
 from tests.helpers.metrics import grown
+from tests.helpers.mqtt_device import mqtt_device
 from tests.helpers.presence_rig import FakePublications, FakePublisher, PresenceRig, session
+from tests.helpers.served_gateway import register, served_gateway
 from tests.helpers.tcp_gateway import until
 
 pytestmark = pytest.mark.asyncio
@@ -300,3 +308,35 @@ async def test_an_event_that_waits_for_the_broker_is_dropped_when_the_device_mov
         one.presence.arrived(session(2))
         await until(lambda: one.is_idle)
     assert one.publisher.all == [(2, True)]
+
+
+async def test_devices_of_a_real_gateway_come_and_go(database_dsn: str, broker: Broker) -> None:
+    """Over TCP with the connection, over MQTT with greeting and goodbye; the gateway itself too."""
+    await register(database_dsn, [901, 902, 903])
+    name = f"presence-{broker.port}"
+    mqtt = {"enabled": True, "host": broker.host, "port": broker.gateway_port}
+    async with collector(broker, f"{name}-subscriber") as collected:
+
+        def seen(device: int) -> list[bool]:
+            events = collected.firsts(DEVICE_PRESENCE)
+            return [e["data"]["online"] for e in events if e["data"]["device"] == device]
+
+        async with (
+            served_gateway(database_dsn, name, mqtt=mqtt) as gateway,
+            greeted(gateway.tcp, 901),
+            mqtt_device(broker, 902, 7) as talker,
+        ):
+            await gateway.until_ready()
+            async with greeted(gateway.tcp, 903):
+                await talker.greet()
+                await collected.until(lambda: seen(901) == seen(902) == seen(903) == [True])
+            await talker.publish(Goodbye(GoodbyeReason.NORMAL))
+            await collected.until(lambda: seen(902) == seen(903) == [True, False])
+            assert seen(901) == [True]
+        await collected.until(lambda: seen(901) == [True, False])
+
+        def gateways() -> list[bool]:
+            events = collected.firsts(GATEWAY_PRESENCE)
+            return [e["data"]["online"] for e in events if e["data"]["gateway"] == name]
+
+        await collected.until(lambda: gateways() == [True, False])
