@@ -16,7 +16,6 @@ from gateway.settings import Settings
 from gateway.store import open_pool
 from tests.helpers.device_client import ANSWER_WITHIN_SECONDS, secret_of
 
-
 POLL_SECONDS: Final = 0.02
 """Between two looks at a gateway that tells nobody when it is ready."""
 
@@ -35,7 +34,7 @@ class Served:
         for want of a subscription.
         """
         async with asyncio.timeout(ANSWER_WITHIN_SECONDS), aiohttp.ClientSession() as http:
-            while not (await http.get(f"{self.http}/readyz")).ok:
+            while not (await http.get(f"{self.http}/readyz")).ok:  # noqa: ASYNC110 -- see above
                 await asyncio.sleep(POLL_SECONDS)
 
 
