@@ -76,6 +76,7 @@ class Relay:
         self._reference = reference
         self._is_busy = is_busy
         self._numbering = asyncio.Lock()
+        self._pace = asyncio.Lock()
         self._ordinary_due = asyncio.Event()
         self._alone_due = asyncio.Event()
         self._others_due = asyncio.Event()
@@ -211,12 +212,15 @@ class Relay:
     async def _publish(
         self, flight: Flight, events: Sequence[Published], *, waits: bool = True
     ) -> int:
-        """Publish in slices, between which other work gets its turn. Returns how many."""
+        """Publish in slices, between which other work gets its turn. Returns how many. All who wait
+        share one pace.
+        """
         for begin in range(0, len(events), SLICE_EVENTS):
             part = events[begin : begin + SLICE_EVENTS]
-            for event in part:
-                await flight.publish(event)
-            await asyncio.sleep(self._rest_seconds(len(part)) if waits else 0)
+            async with self._pace if waits else contextlib.nullcontext():
+                for event in part:
+                    await flight.publish(event)
+                await asyncio.sleep(self._rest_seconds(len(part)) if waits else 0)
         return len(events)
 
     def _rest_seconds(self, events: int) -> float:

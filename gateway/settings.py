@@ -119,10 +119,9 @@ class RelaySettings(_Section, frozen=True, kw_only=True):
     poll_seconds: Annotated[float, Meta(ge=0.01, le=60)] = 0.25
     """How often the leading relay looks for what was committed. Emergencies do not wait for it."""
     busy_events_per_second: Annotated[int, Meta(ge=1)] = 300
-    """Most events published while reports are being written, and as many emergencies that came in
-    backlogs: some 3 % of a processor each, so that a storm of reports is stored at nearly its full
-    rate. What waits is published when the storm is over. Emergencies that are sent by themselves
-    do not wait."""
+    """Most events published while reports are being written: some 3 % of a processor, so that a
+    storm of reports is stored at nearly its full rate. What waits is published when it is over.
+    Emergencies that are sent by themselves do not wait."""
     keep_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     """How long notes of what was delivered are kept: so far back it can be published again."""
 
