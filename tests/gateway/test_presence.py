@@ -20,6 +20,7 @@ from tests.helpers.metrics import grown
 from tests.helpers.mqtt_device import mqtt_device
 from tests.helpers.presence_rig import FakePublications, FakePublisher, PresenceRig, session
 from tests.helpers.served_gateway import register, served_gateway
+from tests.helpers.task_world import until_ready
 from tests.helpers.tcp_gateway import until
 
 pytestmark = pytest.mark.asyncio
@@ -326,7 +327,7 @@ async def test_devices_of_a_real_gateway_come_and_go(database_dsn: str, broker: 
             greeted(gateway.tcp, 901),
             mqtt_device(broker, 902, 7) as talker,
         ):
-            await gateway.until_ready()
+            await until_ready(gateway)
             async with greeted(gateway.tcp, 903):
                 await talker.greet()
                 await collected.until(lambda: seen(901) == seen(902) == seen(903) == [True])

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
-import aiohttp
 import asyncpg
 import msgspec
 
@@ -16,9 +15,6 @@ from gateway.settings import Settings
 from gateway.store import open_pool
 from tests.helpers.device_client import ANSWER_WITHIN_SECONDS, secret_of
 
-POLL_SECONDS: Final = 0.02
-"""Between two looks at a gateway that tells nobody when it is ready."""
-
 
 class Served:
     """A running gateway: its addresses, and what ends it."""
@@ -28,14 +24,6 @@ class Served:
         self.http = addresses.http
         assert addresses.tcp is not None
         self.tcp = addresses.tcp
-
-    async def until_ready(self) -> None:
-        """Wait until all its checks hold: with MQTT, until nothing that is published can pass it by
-        for want of a subscription.
-        """
-        async with asyncio.timeout(ANSWER_WITHIN_SECONDS), aiohttp.ClientSession() as http:
-            while not (await http.get(f"{self.http}/readyz")).ok:  # noqa: ASYNC110 -- see above
-                await asyncio.sleep(POLL_SECONDS)
 
 
 def settings_of(dsn: str, name: str = "test", **sections: Any) -> Settings:
