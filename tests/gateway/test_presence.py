@@ -20,7 +20,7 @@ from tests.helpers.metrics import grown
 from tests.helpers.mqtt_device import mqtt_device
 from tests.helpers.presence_rig import FakePublications, FakePublisher, PresenceRig, session
 from tests.helpers.served_gateway import register, served_gateway
-from tests.helpers.task_world import until_ready
+from tests.helpers.task_world import mqtt_settings, until_ready
 from tests.helpers.tcp_gateway import until
 
 pytestmark = pytest.mark.asyncio
@@ -315,7 +315,8 @@ async def test_devices_of_a_real_gateway_come_and_go(database_dsn: str, broker: 
     """Over TCP with the connection, over MQTT with greeting and goodbye; the gateway itself too."""
     await register(database_dsn, [901, 902, 903])
     name = f"presence-{broker.port}"
-    mqtt = {"enabled": True, "host": broker.host, "port": broker.gateway_port}
+    # A group of its own: members that other tests left behind share in the messages of theirs.
+    mqtt = {**mqtt_settings(broker), "version": "auto", "shared_group": name}
     async with collector(broker, f"{name}-subscriber") as collected:
 
         def seen(device: int) -> list[bool]:
