@@ -40,8 +40,11 @@ def name() -> str:
 
 
 def mqtt_of(broker: Broker) -> dict[str, object]:
-    """Settings of a gateway at this broker."""
-    return {"enabled": True, "host": broker.host, "port": broker.gateway_port}
+    """Settings of a gateway at this broker, in a group of its own: a member that is gone would keep
+    its share of what other tests send.
+    """
+    address = {"host": broker.host, "port": broker.gateway_port}
+    return {"enabled": True, "shared_group": f"relay-test-{next(_numbers)}", **address}
 
 
 def parcel_of(first: int, count: int, **changes: object) -> Parcel:
