@@ -28,6 +28,9 @@ QUIET_SECONDS: Final = 20.0
 SUBSCRIBED: Final = "subscribed"
 """Printed when no event can be missed any more."""
 
+LOOK_SECONDS: Final = 0.1
+"""Between two looks at what has come."""
+
 FETCH_ROWS: Final = 10_000
 
 Key = tuple[int, int, int]
@@ -160,10 +163,10 @@ def _wait_for_the_rest(counter: Counter, stored: set[Key]) -> None:
     seen, pause = -1, threading.Event()
     while len(counter.reports) < len(stored) and len(counter.reports) > seen:
         seen = len(counter.reports)
-        for _ in range(int(QUIET_SECONDS / 0.1)):
+        for _ in range(int(QUIET_SECONDS / LOOK_SECONDS)):
             if len(counter.reports) >= len(stored):
                 return
-            pause.wait(0.1)
+            pause.wait(LOOK_SECONDS)
 
 
 if __name__ == "__main__":
