@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from bench.old_text import json_bytes, sms_text
-from bench.sms import segment_text
+from gateway.cost.sms import segment_text
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.messages import encode
 from gateway.protocol.report import Report

@@ -9,6 +9,7 @@ import re
 import socket
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -24,6 +25,9 @@ FILE_VARIABLE: Final = "GATEWAY_SETTINGS"
 
 MAX_SECONDS: Final = 31_536_000
 """A year: longer is a slip or means "never", which nothing here should."""
+
+MAX_BUDGET: Final = 1_000_000_000
+"""A month's budget in whole units of a currency: more does not fit into its column."""
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -135,12 +139,55 @@ class TaskSettings(_Section, frozen=True, kw_only=True):
     """How often to look for what is due, beside being woken by the database."""
 
 
+class MeterSettings(_Section, frozen=True, kw_only=True):
+    """Counts what devices' traffic costs, and what SMS would have cost."""
+
+    enabled: bool = True
+    flush_seconds: Annotated[float, Meta(ge=0.1, le=3_600)] = 5.0
+    """How often the counts go into the database: a crash loses at most so much counting, and
+    never a report."""
+    busy_reports_per_second: Annotated[int, Meta(ge=1)] = 500
+    """Most reports counted after the commit while others are being written: some 1 % of a
+    processor. What waits is counted when the storm is over."""
+    mqtt_keepalive_seconds: Annotated[int, Meta(ge=1, le=65_535)] = limits.HEARTBEAT_SECONDS
+    """Keep-alive of handsets over MQTT, whose pings the gateway does not see."""
+    sms_report: str = (
+        "SB,{class_code:04d},{kind},{urgency},{flags},{grid},{lat:.5f},{lon:.5f},{accuracy_m},"
+        "{observed_at:%Y%m%d%H%M%S},{pictures},{sequence},{component},{description}"
+    )
+    """What the old system would have sent for a report: an assumption, fair to SMS."""
+    sms_confirmation: str = "OK,{sequence}"
+    """What it would have answered."""
+    sms_task: str = "RW,{number},{kind},{case_number},{text}"
+    """What it would have sent for a task."""
+    sms_answer: str = "HF,{number},{answer},{text}"
+    """What an inspector would have answered."""
+
+
+class CostSettings(_Section, frozen=True, kw_only=True):
+    """Prices and budgets."""
+
+    tariff: str = "gprs-2006-plan-20"
+    """The data tariff that budgets are calculated with."""
+    tariffs: str = ""
+    """A folder with tariffs of your own, beside those that are shipped."""
+    device_budget: Decimal | None = None
+    """What one device may cost in a calendar month, in the tariff's currency."""
+    total_budget: Decimal | None = None
+    """The same of all devices together."""
+    played_as: Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d)?$")] = ""
+    """For a simulation that plays months in minutes: the first and last day that it stands for, as
+    2008-01-01/2008-03-31. The page's bill is spread over them."""
+
+
 class HttpSettings(_Section, frozen=True, kw_only=True):
-    """Metrics and health for ops."""
+    """Metrics, health and the page for ops."""
 
     host: str = "127.0.0.1"
     port: Port = 9440
     """0 picks a free one."""
+    page: bool = True
+    """Serve the page and its figures, read-only. Like the metrics they have no password."""
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):
@@ -167,6 +214,8 @@ class Settings(_Section, frozen=True, kw_only=True):
     batch: BatchSettings = BatchSettings()
     relay: RelaySettings = RelaySettings()
     tasks: TaskSettings = TaskSettings()
+    meter: MeterSettings = MeterSettings()
+    cost: CostSettings = CostSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
 
@@ -199,6 +248,11 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
             "database.max_connections must be more than batch.writers and one:"
             " emergencies have a writer of their own, and greetings need a connection too"
         )
+    for name in ("device_budget", "total_budget"):
+        budget = getattr(settings.cost, name)
+        if budget is not None and not (budget.is_finite() and 0 < budget <= MAX_BUDGET):
+            what = f"must be above 0 and at most {MAX_BUDGET:,}"
+            raise SettingsError(_blame(f"cost.{name}", path, sources, what))
     if not _DSN.fullmatch(settings.database.dsn):
         # The value is not told: it may hold a password.
         what = "must look like postgresql://user:password@host:5432/database"

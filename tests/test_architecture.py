@@ -21,12 +21,12 @@ MAX_FUNCTION_LINES = 60
 """Longer, and a function does not fit on a screen."""
 
 PURE_LIBRARIES = {
-    "__future__", "abc", "array", "base64", "binascii", "bisect", "codecs", "collections", "copy",
-    "dataclasses", "datetime", "enum", "functools", "hashlib", "hmac", "itertools", "math",
-    "msgpack", "msgspec", "operator", "re", "string", "struct", "types", "typing",
-    "unicodedata", "zlib",
+    "__future__", "abc", "array", "base64", "binascii", "bisect", "calendar", "codecs",
+    "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "functools", "hashlib", "hmac", "itertools", "math", "msgpack", "msgspec", "operator",
+    "re", "string", "struct", "tomllib", "types", "typing", "unicodedata", "zlib",
 }  # fmt: skip
-"""What the protocol and the handlers may use: no event loop, database, MQTT, clock, log, file."""
+"""What protocol, handlers and cost may use: no event loop, database, MQTT, clock, log, file."""
 
 OBSERVE = {"gateway/observe.py", "gateway/observe_events.py", "gateway/observe_tasks.py"}
 
@@ -93,6 +93,9 @@ def may_import(path: str, name: str) -> bool:
     if path.startswith("gateway/handlers/"):
         pure = within(name, "gateway.protocol") or within(name, "gateway.handlers")
         return pure or top in PURE_LIBRARIES
+    if path.startswith("gateway/cost/"):
+        pure = within(name, "gateway.protocol") or within(name, "gateway.cost")
+        return pure or top in PURE_LIBRARIES
     if path.startswith("device_sim/"):
         foreign_part = top == "gateway" and not within(name, "gateway.protocol")
         return not foreign_part and top not in NOT_IN_SIMULATOR
@@ -115,6 +118,9 @@ def test_imports(path: str) -> None:
         ("gateway/handlers/x.py", "gateway.protocol.report", True),
         ("gateway/handlers/x.py", "gateway.store", False),
         ("gateway/handlers/x.py", "logging", False),
+        ("gateway/cost/x.py", "gateway.protocol.report", True),
+        ("gateway/cost/x.py", "gateway.metered", False),
+        ("gateway/cost/x.py", "asyncpg", False),
         ("gateway/store.py", "asyncpg", True),
         ("gateway/store.py", "structlog", False),
         ("gateway/store.py", "device_sim.fleet", False),

@@ -13,7 +13,13 @@ from gateway.settings import Settings, load_settings
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "gateway.example.toml"
 SETTING = re.compile(r"^#(?=[a-z_]+ = )", re.MULTILINE)
 
-NO_COMMON_DEFAULT = {"name", "mqtt.username", "mqtt.password"}
+NO_COMMON_DEFAULT = {
+    "name",
+    "mqtt.username",
+    "mqtt.password",
+    "cost.device_budget",
+    "cost.total_budget",
+}
 """Their example says something that is not the default: there is none, or it is the host's."""
 
 

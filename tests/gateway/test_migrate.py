@@ -11,7 +11,14 @@ from gateway import migrate as module
 from gateway.migrate import DatabaseUnreachableError, MigrationError, ServerTooOldError, migrate
 from gateway.reference import load_reference
 
-ALL = ["0001-reference", "0002-ingest", "0003-views", "0004-publication", "0005-tasks"]
+ALL = [
+    "0001-reference",
+    "0002-ingest",
+    "0003-views",
+    "0004-publication",
+    "0005-tasks",
+    "0006-metering",
+]
 
 
 async def rows_of(dsn: str, query: str) -> list[asyncpg.Record]:

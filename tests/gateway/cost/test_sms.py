@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.sms import Alphabet, Reference, room, segment_octets, segment_text
+from gateway.cost.sms import Alphabet, Reference, room, segment_octets, segment_text
 
-VECTORS = Path(__file__).parents[1] / "data" / "sms-vectors.csv"
+VECTORS = Path(__file__).parents[2] / "data" / "sms-vectors.csv"
 
 
 def vectors() -> list[tuple[str, int, tuple[int, ...]]]:
