@@ -15,12 +15,15 @@ from typing import Final
 
 import asyncpg
 
-from gateway import observe
+from gateway import observe, observe_health
+from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
+from gateway.database_watch import watch_database
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
+from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
 from gateway.parcel import Transport
@@ -32,6 +35,7 @@ from gateway.settings import Settings
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.task_courier import TaskCourier
+from gateway.task_desk import MAX_WAITING as MAX_DESK
 from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
@@ -62,6 +66,7 @@ class Gateway:
     admission: Admission
     desk: TaskDesk
     courier: TaskCourier
+    attendance: Attendance
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
@@ -98,6 +103,7 @@ async def serve(
                     listen(settings.database.dsn, "task", gateway.courier.wake),
                     name="task listener",
                 ),
+                tasks.create_task(watch_database(gateway.store.is_ready), name="database watch"),
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
@@ -174,7 +180,9 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing)
+    return Gateway(
+        settings, store, batcher, admission, desk, courier, attendance, tcp, mqtt, publishing
+    )
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
@@ -183,19 +191,22 @@ def _count_refused(store: PostgresStore, transport: Transport, items: int) -> No
 
 
 def _watch_queues(gateway: Gateway) -> None:
-    batcher, tcp, mqtt = gateway.batcher, gateway.tcp, gateway.mqtt
+    batcher, tcp, mqtt, settings = gateway.batcher, gateway.tcp, gateway.mqtt, gateway.settings
+    observe_health.watch_batcher(lambda: batcher.is_full)
+    observe_health.watch_devices(lambda: len(gateway.attendance))
     observe.watch_queue("batcher_pending_items", lambda: batcher.statistics().pending_items)
     observe.watch_queue("batcher_writing_items", lambda: batcher.statistics().in_flight_items)
     observe.watch_queue("batcher_waiting_sources", lambda: batcher.statistics().waiting_for_space)
-    observe.watch_queue("admission_greetings", gateway.admission.statistics)
-    observe.watch_queue("task_desk_waiting", gateway.desk.statistics)
+    observe.watch_queue("admission_greetings", gateway.admission.statistics, MAX_GREETINGS)
+    observe.watch_queue("task_desk_waiting", gateway.desk.statistics, MAX_DESK)
     observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
     if tcp is not None:
-        observe.watch_queue("tcp_connections", tcp.statistics)
+        observe.watch_queue("tcp_connections", tcp.statistics, settings.tcp.max_sessions)
         observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))
     if mqtt is not None:
-        observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0])
-        observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1])
+        most = settings.mqtt.max_pending_messages
+        observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0], most)
+        observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1], MAX_REPLIES)
     if gateway.publishing is not None:
         gateway.publishing.watch_queues()
 

@@ -12,7 +12,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import gateway.observe
 import gateway.observe_events
-import gateway.observe_tasks  # noqa: F401 - all three register metrics
+import gateway.observe_health
+import gateway.observe_tasks  # noqa: F401 - all register metrics
 from gateway import command
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
