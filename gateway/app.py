@@ -29,6 +29,7 @@ from gateway.notifications import listen
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
+from gateway.report_counter import ReportCounter, counter_of
 from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import Settings
@@ -70,6 +71,7 @@ class Gateway:
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
+    counter: ReportCounter | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -107,6 +109,8 @@ async def serve(
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
+            if gateway.counter is not None:
+                stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -180,8 +184,19 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
+    counter = counter_of(settings.meter, pool, batcher.is_writing)
     return Gateway(
-        settings, store, batcher, admission, desk, courier, attendance, tcp, mqtt, publishing
+        settings,
+        store,
+        batcher,
+        admission,
+        desk,
+        courier,
+        attendance,
+        tcp,
+        mqtt,
+        publishing,
+        counter if settings.meter.enabled else None,
     )
 
 
