@@ -20,6 +20,7 @@ from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
+from gateway.bills import Bills
 from gateway.database_watch import watch_database
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
@@ -27,6 +28,7 @@ from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
 from gateway.parcel import Transport
+from gateway.price_lists import load_tariffs
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
 from gateway.report_counter import ReportCounter, counter_of
@@ -72,6 +74,7 @@ class Gateway:
     mqtt: MqttSource | None
     publishing: Publishing | None
     counter: ReportCounter | None
+    bills: Bills | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -111,6 +114,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
             if gateway.counter is not None:
                 stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
+            if gateway.bills is not None:
+                stations.append(tasks.create_task(gateway.bills.run(), name="bills"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -184,6 +189,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
+    bills = Bills(pool, list(load_tariffs(settings.cost.tariffs).values()))
     counter = counter_of(settings.meter, pool, batcher.is_writing)
     return Gateway(
         settings,
@@ -197,6 +203,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         mqtt,
         publishing,
         counter if settings.meter.enabled else None,
+        bills if settings.meter.enabled else None,
     )
 
 

@@ -30,6 +30,7 @@ PURE_LIBRARIES = {
 
 OBSERVE = {
     "gateway/observe.py",
+    "gateway/observe_bills.py",
     "gateway/observe_events.py",
     "gateway/observe_health.py",
     "gateway/observe_tasks.py",

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import gateway.observe
+import gateway.observe_bills
 import gateway.observe_events
 import gateway.observe_health
 import gateway.observe_tasks  # noqa: F401 - all register metrics
@@ -19,6 +20,7 @@ from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("", "_bills", "_events", "_tasks")
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
@@ -107,7 +109,7 @@ def test_log_events() -> None:
     written = {
         code(event): level for event, level, _ in rows(section_of(DOCUMENT, "Logs"), "event")
     }
-    sources = "".join(source(f"gateway/observe{part}.py") for part in ("", "_events", "_tasks"))
+    sources = "".join(source(f"gateway/observe{part}.py") for part in PARTS)
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}
