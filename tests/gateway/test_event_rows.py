@@ -1,7 +1,8 @@
 """Rows as events: what each kind says, its topic, its id, and what stands for an unknown name."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
