@@ -20,7 +20,7 @@ STREETS: Final = "street IN (${street:sqlstring})"
 REPORTS: Final = f"FROM dashboard_reports WHERE {DAYS} AND {STREETS}"
 TASKS: Final = f"FROM dashboard_tasks WHERE {DAYS} AND {STREETS}"
 
-QUOTA: Final = "${quota}::numeric"
+QUOTA: Final = "${quota:sqlstring}::numeric"
 """What the contracted streets have to bring in the time range."""
 
 SUMMARY = Row(
