@@ -93,6 +93,11 @@ _sessions_opened_child = {
 }
 _sessions_child = {transport: _sessions.labels(transport.value) for transport in Transport}
 
+# There from the beginning, at 0: a rise from nothing to one is none to Prometheus.
+for _rare in (_session_failures, _turned_away, _not_admitted, _replies_dropped):
+    for _transport in Transport:
+        _rare.labels(_transport.value)
+
 
 def configure_logging(
     log_format: Literal["auto", "json", "text"],

@@ -1,1 +1,1 @@
-"""The dashboards of Grafana as short definitions; `scripts/make_dashboards.py` writes their JSON."""
+"""The dashboards of Grafana, in short; `scripts/make_dashboards.py` writes their JSON."""

@@ -102,13 +102,8 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.kind == "stat" and not self.thresholds:
             defaults["color"] = {"mode": "fixed", "fixedColor": "text"}
-        for name, value in (
-            ("decimals", self.decimals),
-            ("min", self.minimum),
-            ("max", self.maximum),
-        ):
-            if value is not None:
-                defaults[name] = value
+        bounds = {"decimals": self.decimals, "min": self.minimum, "max": self.maximum}
+        defaults |= {name: value for name, value in bounds.items() if value is not None}
         overrides = [
             {
                 "matcher": {"id": "byName", "options": column},

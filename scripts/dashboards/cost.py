@@ -106,11 +106,11 @@ BY_TIME = Row(
             description="Fees are spread evenly over the days on which a card was used.",
         ),
         daily(
-            "Bytes per report · 每条字节",
+            "Bytes per report, daily · 每日每条字节",
             sql_series(
                 f"""
                 SELECT {DAY_TIME},
-                    (sum(bytes_up) + sum(bytes_down)) / nullif(sum(reports), 0) AS "bytes per report"
+                    (sum(bytes_up) + sum(bytes_down)) / nullif(sum(reports), 0) AS bytes_per_report
                 FROM dashboard_usage WHERE {DAYS} AND {STREETS} GROUP BY day ORDER BY day
                 """
             ),
@@ -128,7 +128,7 @@ BY_TIME = Row(
             stacked=True,
         ),
         daily(
-            "SMS segments avoided · 免发短信",
+            "SMS segments avoided, daily · 每日免发短信",
             sql_series(
                 f"""
                 SELECT {DAY_TIME}, sum(segments_up) AS up, sum(segments_down) AS down
@@ -140,10 +140,9 @@ BY_TIME = Row(
     ],
 )
 
-MONEY: Final = {
-    name: YUAN
-    for name in ("cost", "saving", "a_year", "saving_a_year", "budget", "spent", "projected")
-}
+MONEY: Final = dict.fromkeys(
+    ("cost", "saving", "a_year", "saving_a_year", "budget", "spent", "projected"), YUAN
+)
 
 BY_WHAT = Row(
     "By tariff, street and transport · 按资费、街道、方式",
@@ -194,7 +193,7 @@ BY_WHAT = Row(
                 (sum(bytes_up) + sum(bytes_down)) / nullif(sum(reports), 0) AS bytes_per_report
             FROM dashboard_usage WHERE {DAYS} AND {STREETS} GROUP BY 1 ORDER BY 1
             """,
-            column_units={name: "bytes" for name in ("bytes_up", "bytes_down", "bytes_per_report")},
+            column_units=dict.fromkeys(("bytes_up", "bytes_down", "bytes_per_report"), "bytes"),
         ),
         lines(
             "Metered now · 当前计量",
@@ -213,6 +212,26 @@ BY_WHAT = Row(
 BUDGETS = Row(
     "Budgets · 预算",
     [
+        lines(
+            "All devices together, this month · 本月合计",
+            [
+                prom("max(gateway_budget_spent)", "spent"),
+                prom("max(gateway_budget_projected)", "projected"),
+                prom("max(gateway_budget_allowed)", "budget"),
+            ],
+            YUAN,
+            minimum=0,
+            width=16,
+            description="Under the tariff of the setting cost.tariff. Budget 0: there is none.",
+        ),
+        stat(
+            "Devices over their budget · 超支终端",
+            prom("max(gateway_budget_exceeding_devices)"),
+            width=8,
+            height=8,
+            thresholds=((1, "orange"),),
+            description="On the way to it, or there already.",
+        ),
         table(
             "On the way over the budget · 预计超支",
             f"""

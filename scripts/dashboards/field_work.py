@@ -30,8 +30,8 @@ SUMMARY = Row(
         stat(
             "Emergencies · 突发",
             sql(
-                "SELECT coalesce(sum(reports) FILTER (WHERE urgency = 'emergency'), 0) AS emergencies"
-                f" {REPORTS}"
+                "SELECT coalesce(sum(reports) FILTER (WHERE urgency = 'emergency'), 0)"
+                f" AS emergencies {REPORTS}"
             ),
             thresholds=((1, "red"),),
         ),
@@ -70,7 +70,7 @@ SUMMARY = Row(
 )
 
 REPORTING = Row(
-    "Reports · 上报",
+    "Reporting · 上报情况",
     [
         daily(
             "By collection mode · 按采集模式",
@@ -84,7 +84,7 @@ REPORTING = Row(
             description="market: a contractor's inspectors; self: the street's own.",
         ),
         daily(
-            "Emergencies · 突发",
+            "Emergencies, daily · 每日突发",
             sql_series(
                 f"""
                 SELECT {DAY_TIME},

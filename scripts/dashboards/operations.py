@@ -163,7 +163,7 @@ SESSIONS = Row(
     "Sessions · 会话",
     [
         lines(
-            "Devices online · 在线终端",
+            "Devices by gateway · 各网关终端",
             [prom(f"gateway_devices_online{{{HERE}}}", "{{instance}}")],
         ),
         lines(

@@ -101,11 +101,16 @@ async def watched(reader: tuple[str, str], nats_broker: Broker) -> AsyncIterator
                     until_answer(prometheus, "sum(gateway_stored_total)", STORED)
                     seen = "sum(transport:gateway_stored:rate5m) > bool 0"
                     until_answer(prometheus, seen, 1)
-                    with urllib.request.urlopen(f"http://{targets[0]}/metrics") as response:
-                        metrics = response.read().decode()
-                    yield Watched(prometheus, reader_dsn, metrics)
+                    yield Watched(prometheus, reader_dsn, metrics_of(targets[0]))
             finally:
                 prometheus.stop()
+
+
+def metrics_of(target: str) -> str:
+    """What a gateway tells, as Prometheus reads it."""
+    with urllib.request.urlopen(f"http://{target}/metrics") as response:
+        text: str = response.read().decode()
+        return text
 
 
 def until_answer(prometheus: Prometheus, expression: str, expected: float) -> None:

@@ -172,3 +172,11 @@ def test_level(capsys: pytest.CaptureFixture[str]) -> None:
     observe.configure_logging("json", "error")
     observe.batch_retried(OSError(), 1, 0.1)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["session_failures", "turned_away", "not_admitted"])
+def test_rare_things_are_there_at_zero(name: str) -> None:
+    """Before they happen: else the first of them would be no rise to Prometheus."""
+    for transport in Transport:
+        labels = {"transport": transport.value}
+        assert REGISTRY.get_sample_value(f"gateway_{name}_total", labels) is not None
