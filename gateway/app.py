@@ -19,6 +19,7 @@ from gateway import observe
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
+from gateway.budgets import Budgets, budgets_of
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
@@ -67,6 +68,7 @@ class Gateway:
     mqtt: MqttSource | None
     publishing: Publishing | None
     counter: ReportCounter | None
+    budgets: Budgets | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -105,6 +107,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
             if gateway.counter is not None:
                 stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
+            if gateway.budgets is not None:
+                stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -178,7 +182,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    counter = counter_of(settings.meter, pool, batcher.is_writing)
+    is_metered = settings.meter.enabled
     return Gateway(
         settings,
         store,
@@ -189,7 +193,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         tcp,
         mqtt,
         publishing,
-        counter if settings.meter.enabled else None,
+        counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
+        budgets_of(settings.cost, pool) if is_metered else None,
     )
 
 
