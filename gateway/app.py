@@ -1,6 +1,6 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission, desk and courier, publishing -> HTTP -> TCP, MQTT.
+Start: database -> batcher, admission, desk and courier, publishing, counting -> HTTP -> TCP, MQTT.
 Stop: read nothing more -> flush desk, batcher -> acks, goodbye -> last events -> HTTP -> database.
 """
 
