@@ -1,6 +1,6 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission, desk and courier, publishing -> HTTP -> TCP, MQTT.
+Start: database -> batcher, admission, desk and courier, publishing, counting -> HTTP -> TCP, MQTT.
 Stop: read nothing more -> flush desk, batcher -> acks, goodbye -> last events -> HTTP -> database.
 """
 
@@ -22,6 +22,7 @@ from gateway.attendance import Attendance
 from gateway.batcher import Batcher
 from gateway.bills import Bills
 from gateway.database_watch import watch_database
+from gateway.budgets import Budgets, budgets_of
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_sessions import MAX_REPLIES
@@ -79,6 +80,7 @@ class Gateway:
     traffic: TrafficMeter | None
     counter: ReportCounter | None
     bills: Bills | None
+    budgets: Budgets | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -122,6 +124,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
             if gateway.bills is not None:
                 stations.append(tasks.create_task(gateway.bills.run(), name="bills"))
+            if gateway.budgets is not None:
+                stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -206,8 +210,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
+    is_metered = settings.meter.enabled
     bills = Bills(pool, list(load_tariffs(settings.cost.tariffs).values()))
-    counter = counter_of(settings.meter, pool, batcher.is_writing)
     return Gateway(
         settings,
         store,
@@ -220,8 +224,9 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         mqtt,
         publishing,
         traffic,
-        counter if settings.meter.enabled else None,
-        bills if settings.meter.enabled else None,
+        counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
+        bills if is_metered else None,
+        budgets_of(settings.cost, pool) if is_metered else None,
     )
 
 

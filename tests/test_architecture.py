@@ -31,8 +31,11 @@ PURE_LIBRARIES = {
 OBSERVE = {
     "gateway/observe.py",
     "gateway/observe_bills.py",
+    "gateway/observe_budgets.py",
+    "gateway/observe_counting.py",
     "gateway/observe_events.py",
     "gateway/observe_health.py",
+    "gateway/observe_meter.py",
     "gateway/observe_tasks.py",
 }
 

@@ -12,15 +12,18 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import gateway.observe
 import gateway.observe_bills
+import gateway.observe_budgets
+import gateway.observe_counting
 import gateway.observe_events
 import gateway.observe_health
-import gateway.observe_tasks  # noqa: F401 - all register metrics
+import gateway.observe_meter
+import gateway.observe_tasks  # noqa: F401 - all of them register metrics
 from gateway import command
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("", "_bills", "_events", "_tasks")
+PARTS = ("", "_bills", "_budgets", "_counting", "_events", "_meter", "_tasks")
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
