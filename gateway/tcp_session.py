@@ -285,6 +285,7 @@ class TcpSession(asyncio.BufferedProtocol):
         )
         if self._link is not None:
             self._link.belongs_to(hello.device)
+            self._link.connected()
         self._server.admitted(self, hello.device)
 
     def say(self, message: Message) -> None:

@@ -48,9 +48,13 @@ class Link:
         self._station = station
 
     def belongs_to(self, device_id: int) -> None:
-        """Its device has greeted: all that it carried is the device's."""
+        """All that it carries, and has carried, is this device's."""
         self.device_id = device_id
-        self._station.greeted(self)
+        self._station.attributed(self)
+
+    def connected(self) -> None:
+        """It is a new connection of its device."""
+        self._station.connected(self)
 
     def end(self, *, by_peer: bool) -> None:
         """The connection is over. `by_peer`: its device has said goodbye."""
@@ -83,9 +87,12 @@ class TrafficMeter:
         """Meter a connection."""
         return Link(self, transport, meter)
 
-    def greeted(self, link: Link) -> None:
-        """A link has got its device."""
+    def attributed(self, link: Link) -> None:
+        """A link has got its device: see `Link.belongs_to`."""
         self._links.add(link)
+
+    def connected(self, link: Link) -> None:
+        """See `Link.connected`."""
         observe_meter.connection_metered(link.transport)
         self._add(link, 0, 0, connections=1)
 
