@@ -20,16 +20,15 @@ from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
-from gateway.bills import Bills
-from gateway.database_watch import watch_database
+from gateway.bills import Bills, bills_of
 from gateway.budgets import Budgets, budgets_of
+from gateway.database_watch import watch_database
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
 from gateway.parcel import Transport
-from gateway.price_lists import load_tariffs
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
 from gateway.report_counter import ReportCounter, counter_of
@@ -203,15 +202,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         if settings.mqtt.enabled
         else None
     )
-    publishing = (
-        Publishing(settings, pool, attendance, batcher.is_writing)
-        if settings.relay.enabled and settings.mqtt.enabled
-        else None
-    )
-    if publishing is not None:
-        batcher.is_publishing_emergency = publishing.is_hurrying
+    publishing = _build_publishing(settings, pool, attendance, batcher)
     is_metered = settings.meter.enabled
-    bills = Bills(pool, list(load_tariffs(settings.cost.tariffs).values()))
     return Gateway(
         settings,
         store,
@@ -225,9 +217,19 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         publishing,
         traffic,
         counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
-        bills if is_metered else None,
+        bills_of(settings.cost, pool) if is_metered else None,
         budgets_of(settings.cost, pool) if is_metered else None,
     )
+
+
+def _build_publishing(
+    settings: Settings, pool: asyncpg.Pool, attendance: Attendance, batcher: Batcher
+) -> Publishing | None:
+    if not (settings.relay.enabled and settings.mqtt.enabled):
+        return None
+    publishing = Publishing(settings, pool, attendance, batcher.is_writing)
+    batcher.is_publishing_emergency = publishing.is_hurrying
+    return publishing
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:

@@ -22,8 +22,10 @@ from gateway.cost.statement import Group, Line, Statement, make_statement
 from gateway.cost.tariff import Tariff
 from gateway.cost.usage import Usage
 from gateway.metered import fetch_usage
+from gateway.price_lists import load_tariffs
 from gateway.queries import load_queries
 from gateway.retry import back_off
+from gateway.settings import CostSettings
 from gateway.store_errors import TRANSIENT_ERRORS
 
 _QUERIES = load_queries("bills.sql")
@@ -129,6 +131,11 @@ class Bills:
                 [tariff for _, tariff, _ in streets],
                 [cost for *_, cost in streets],
             )
+
+
+def bills_of(settings: CostSettings, pool: asyncpg.Pool) -> Bills:
+    """Bills under all tariffs, shipped and own. Raises `TariffError` for a faulty one."""
+    return Bills(pool, list(load_tariffs(settings.tariffs).values()))
 
 
 def _months(today: date) -> Iterator[tuple[date, date]]:

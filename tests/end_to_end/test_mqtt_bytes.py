@@ -108,9 +108,7 @@ async def test_paho(
     ):
         arguments = ("tests.helpers.paho_handset", link.host, str(port), version, work)
         await asyncio.to_thread(run_in, link, *arguments)
-        found = await differences(
-            link, gateway, database_dsn, 12 if work == "connections" else 1
-        )
+        found = await differences(link, gateway, database_dsn, 12 if work == "connections" else 1)
         assert max(map(abs, found)) <= TOLERANCE
 
 

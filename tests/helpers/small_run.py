@@ -11,19 +11,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
-from gateway.bills import Bills
-from gateway.price_lists import load_tariffs
+from gateway.bills import bills_of
+from gateway.budgets import budgets_of
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.messages import Goodbye, Message, Refusal, Welcome, WireReport
 from gateway.protocol.report import Urgency
 from gateway.protocol.task_messages import Answer, Task, TaskAnswer, TaskNoted, TaskReceipt
 from gateway.protocol.wire_report import pack_report
 from gateway.reference import load_tables
+from gateway.settings import CostSettings
 from gateway.store import open_pool
 from gateway.tasks import Tasks
 from tests.helpers.brokers import Broker
@@ -45,9 +47,11 @@ STORED: Final = REPORTS * len(STREETS)
 SETTLED_WITHIN_SECONDS: Final = 30.0
 """A broken run ends with an error instead of hanging."""
 
+COST: Final = CostSettings(device_budget=Decimal("0.01"), total_budget=Decimal("0.02"))
+"""Every card costs its monthly fee, so each device is over this as soon as it has spoken."""
+
 SETTINGS: Final = {
     "GATEWAY_METER__FLUSH_SECONDS": "0.2",
-    # Every card costs its monthly fee, so each device is over this as soon as it has spoken.
     "GATEWAY_COST__DEVICE_BUDGET": "0.01",
     "GATEWAY_COST__TOTAL_BUDGET": "0.02",
     "GATEWAY_LOG__LEVEL": "warning",
@@ -116,9 +120,11 @@ async def small_run(
         await _do_tasks(pool, one)
         await until_rows(pool, STORED, "SELECT sum(reports)::int FROM sms_avoided")
         await until_rows(pool, STORED, "SELECT sum(reports)::int FROM report_count")
-        await until_rows(pool, 3, "SELECT count(DISTINCT device_id)::int FROM traffic")
+        await until_rows(pool, len(STREETS), "SELECT count(DISTINCT device_id)::int FROM traffic")
         await until_rows(pool, True, "SELECT count(*) > 0 FROM presence")
-        await Bills(pool, list(load_tariffs().values())).refresh()
+        # The gateways' own do this every few minutes: too late for a test.
+        await bills_of(COST, pool).refresh()
+        await budgets_of(COST, pool).check()
         yield
 
 
