@@ -33,7 +33,7 @@ MONTHS: Final = (
 DAY_TIME: Final = "day::timestamp AT TIME ZONE 'Asia/Shanghai' AS time"
 """The beginning of a day in China, as Grafana's time column."""
 
-Kind = Literal["timeseries", "stat", "table", "bargauge", "barchart"]
+Kind = Literal["timeseries", "stat", "table", "bargauge"]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -162,12 +162,6 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
                     "displayMode": "basic",
                     "showUnfilled": True,
                     "reduceOptions": rows if sql else reduce,
-                }
-            case "barchart":
-                return {
-                    "orientation": "horizontal",
-                    "stacking": "normal" if self.stacked else "none",
-                    "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
                 }
             case "table":
                 return {"showHeader": True, "cellHeight": "sm"}

@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2] / "deploy" / "grafana" / "provisioning"
 MIN_SCHEMA_VERSION: Final = 36
 """Since Grafana 9: data sources by uid."""
 
-PANEL_TYPES: Final = {"row", "timeseries", "stat", "table", "bargauge", "barchart"}
+PANEL_TYPES: Final = {"row", "timeseries", "stat", "table", "bargauge"}
 """What Grafana brings without a plugin."""
 
 UNITS: Final = {

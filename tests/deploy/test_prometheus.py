@@ -43,6 +43,25 @@ def test_alerts_do_what_they_are_for(path: Path) -> None:
     promtool("test", "rules", path)
 
 
+def test_the_words_of_alerts_can_be_filled_in(tmp_path: Path) -> None:
+    """Values and labels find their places: a template that fails is told nowhere else."""
+    need_prometheus()
+    rules = [
+        {**alert, "expr": 'label_replace(vector(1.5), "instance", "x", "", "")', "for": "0s"}
+        for alert in ALERTS
+    ]
+    group = {"name": "all", "rules": rules}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [group]}), encoding="utf-8")
+    asked = [{"eval_time": "1m", "alertname": name, "exp_alerts": []} for name in NAMES]
+    test = {"rule_files": ["rules.yml"], "tests": [{"interval": "1m", "alert_rule_test": asked}]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test), encoding="utf-8")
+    with pytest.raises(AssertionError) as told:  # none is expected, so all are shown
+        promtool("test", "rules", tmp_path / "test.yml")
+    assert str(told.value).count("runbook=") == len(ALERTS)
+    assert "error expanding" not in str(told.value)
+    assert "<no value>" not in str(told.value)
+
+
 def test_each_alert_is_tested_on_both_sides() -> None:
     """One unit test in which it fires, one in which it must not."""
     cases = [case for path in UNIT_TESTS for case in content(path)["tests"]]
