@@ -31,7 +31,7 @@ from gateway.store_errors import TRANSIENT_ERRORS
 _QUERIES = load_queries("bills.sql")
 
 PAUSE_SECONDS: Final = 300.0
-"""Between two bills: money is read by the day, and a month of 773 devices takes seconds."""
+"""Between two bills: money is read by the day. A month of 773 devices takes half a second."""
 
 REST_FACTOR: Final = 50
 """How much longer than the work the rest is at least: bills may cost 2 % of a processor."""
@@ -97,7 +97,7 @@ class Bills:
         began = time.monotonic()
         for month, through in _months(today):
             usages = await self._usages(Period(month, through))
-            # In a thread: seconds of work, and the event loop has acks to send.
+            # In a thread: half a second of work, and the event loop has acks to send.
             bill = await asyncio.to_thread(_make_bill, usages, month, through, self._tariffs)
             await self._write(bill)
         observe_bills.bills_made(self._unix_time(), time.monotonic() - began)
