@@ -1,0 +1,43 @@
+#!/bin/sh
+# Makes the gateway's role and database, and the role of the dashboards, which only reads. PostgreSQL's
+# image runs it once, when it has made an empty cluster; by hand, as a superuser:
+#   POSTGRES_USER=postgres FIELD_GATEWAY_PASSWORD=... GRAFANA_DATABASE_PASSWORD=... sh roles.sh
+set -eu
+: "${POSTGRES_USER:?}" "${FIELD_GATEWAY_PASSWORD:?}" "${GRAFANA_DATABASE_PASSWORD:?}"
+
+# The passwords come from the environment and not from the command line, which others can see.
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+\getenv gateway_password FIELD_GATEWAY_PASSWORD
+\getenv grafana_password GRAFANA_DATABASE_PASSWORD
+
+CREATE ROLE field_gateway LOGIN PASSWORD :'gateway_password';
+CREATE DATABASE field_gateway OWNER field_gateway ENCODING 'UTF8' TEMPLATE template0;
+
+-- A dashboard that asks too much ends, and the gateways keep their share of the connections.
+CREATE ROLE grafana LOGIN PASSWORD :'grafana_password' CONNECTION LIMIT 20;
+ALTER ROLE grafana SET default_transaction_read_only = on;
+ALTER ROLE grafana SET statement_timeout = '30s';
+
+\connect field_gateway
+REVOKE ALL ON DATABASE field_gateway FROM PUBLIC;
+GRANT CONNECT ON DATABASE field_gateway TO grafana;
+GRANT USAGE ON SCHEMA public TO grafana;
+-- Everything that migrations make, now and in later versions.
+ALTER DEFAULT PRIVILEGES FOR ROLE field_gateway IN SCHEMA public GRANT SELECT ON TABLES TO grafana;
+
+-- But not the keys of the handsets: with them one can pose as the gateway. The right is taken away in
+-- the very command that makes the table, so there is no moment in between.
+CREATE FUNCTION keys_stay_shut() RETURNS event_trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.device'
+    ) THEN
+        REVOKE SELECT ON public.device FROM grafana;
+        GRANT SELECT (id, created_at, revoked_at, street_code, label) ON public.device TO grafana;
+    END IF;
+END
+$$;
+CREATE EVENT TRIGGER keys_stay_shut ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+EXECUTE FUNCTION keys_stay_shut();
+SQL
