@@ -36,9 +36,7 @@ BINARY_UNITS = 1024 * 1024
 
 def test_compose_takes_it() -> None:
     """docker-compose, which checks the file against its schema, has nothing to say."""
-    done = run_compose(
-        "config", "--quiet", environment={name: secret_of(name) for name in SECRETS}
-    )
+    done = run_compose("config", "--quiet", environment={name: secret_of(name) for name in SECRETS})
     assert (done.returncode, done.stderr) == (0, "")
 
 

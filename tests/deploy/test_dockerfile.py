@@ -83,9 +83,7 @@ def test_the_demo_stays_outside() -> None:
         )
     )
     needed = {re.split(r"[\[><=~;]", name)[0] for name in project["dependencies"]}
-    demo = {
-        re.split(r"[\[><=~;]", name)[0] for name in project["optional-dependencies"]["demo"]
-    }
+    demo = {re.split(r"[\[><=~;]", name)[0] for name in project["optional-dependencies"]["demo"]}
     assert needed <= locked
     assert not demo & locked
 

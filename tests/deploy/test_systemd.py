@@ -1,4 +1,4 @@
-"""`deploy/systemd/gateway@.service`, checked by systemd itself as far as that goes without running it."""
+"""`deploy/systemd/gateway@.service`, checked by systemd itself, without running it."""
 
 import configparser
 import os
@@ -83,10 +83,10 @@ def test_it_is_shut(analyze: str, tmp_path: Path) -> None:
     """By systemd's own measure; a unit without the options does not pass."""
     text = UNIT.read_text(encoding="utf-8")
     open_text = re.sub(r"(?m)^(Protect|Private|Restrict|SystemCall|Capability).*\n", "", text)
-    results = []
+    results: list[int] = []
     for content in (text, open_text):
         path = installed(tmp_path, content)
-        command = [analyze, "security", "--offline=yes", f"--threshold={MAX_EXPOSURE}", path]
+        command = [analyze, "security", "--offline=yes", f"--threshold={MAX_EXPOSURE}", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "Overall exposure level" in done.stdout, done.stderr
         results.append(done.returncode)

@@ -93,9 +93,7 @@ def environment_of(service: str) -> dict[str, str]:
 def published() -> list[Published]:
     """All ports that the host listens on."""
     return [
-        Published(
-            name, port.get("host_ip", ""), int(port.get("published", 0)), int(port["target"])
-        )
+        Published(name, port.get("host_ip", ""), int(port.get("published", 0)), int(port["target"]))
         for name, service in services().items()
         for port in service.get("ports", [])
     ]
