@@ -222,3 +222,28 @@ def test_the_database_keeps_its_promises() -> None:
     assert "--data-checksums" in service["environment"]["POSTGRES_INITDB_ARGS"].split()
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):
         assert f"-c{setting}=on" in service["command"]
+
+
+def test_prometheus_scrapes_the_gateways() -> None:
+    """All of them, at the names and the port that they have here, in a network that both are in."""
+    text = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    (targets,) = (static["targets"] for static in jobs["field-gateway"]["static_configs"])
+    port = load_settings(None, environment_of("gateway-1")).http.port
+    assert targets == [f"{name}:{port}" for name in GATEWAYS]
+
+
+def test_grafana_finds_its_data_and_dashboards() -> None:
+    """Each data source is a service that it can reach; passwords and folders are given."""
+    grafana = services()["grafana"]
+    places = {mount["target"]: mount["source"] for mount in grafana["volumes"]}
+    provisioning = Path(places["/etc/grafana/provisioning"])
+    (sources_file,) = (provisioning / "datasources").glob("*.yaml")
+    for source in yaml.safe_load(sources_file.read_text(encoding="utf-8"))["datasources"]:
+        host = source["url"].removeprefix("http://").partition(":")[0]
+        assert set(services()[host]["networks"]) & set(grafana["networks"])
+        for value in source.get("secureJsonData", {}).values():
+            assert value.removeprefix("$") in grafana["environment"]
+    (dashboards_file,) = (provisioning / "dashboards").glob("*.yaml")
+    for provider in yaml.safe_load(dashboards_file.read_text(encoding="utf-8"))["providers"]:
+        assert provider["options"]["path"] in places
