@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the gateway's role and database, and the role of the dashboards, which only reads. PostgreSQL's
+# Makes the gateway's role and database, and the role of the dashboards, which reads views. PostgreSQL's
 # image runs it once, when it has made an empty cluster; by hand, as a superuser:
 #   POSTGRES_USER=postgres FIELD_GATEWAY_PASSWORD=... GRAFANA_DATABASE_PASSWORD=... sh roles.sh
 set -eu
@@ -22,22 +22,23 @@ ALTER ROLE grafana SET statement_timeout = '30s';
 REVOKE ALL ON DATABASE field_gateway FROM PUBLIC;
 GRANT CONNECT ON DATABASE field_gateway TO grafana;
 GRANT USAGE ON SCHEMA public TO grafana;
--- Everything that migrations make, now and in later versions.
-ALTER DEFAULT PRIVILEGES FOR ROLE field_gateway IN SCHEMA public GRANT SELECT ON TABLES TO grafana;
 
--- But not the keys of the handsets: with them one can pose as the gateway. The right is taken away in
--- the very command that makes the table, so there is no moment in between.
-CREATE FUNCTION keys_stay_shut() RETURNS event_trigger LANGUAGE plpgsql
+-- The dashboards read views and no table: tables hold the keys of the handsets, with which one can
+-- pose as the gateway. Default privileges cannot tell views from tables, so a trigger gives the right
+-- in the very command that makes a view, now and in later versions.
+CREATE FUNCTION show_views_to_dashboards() RETURNS event_trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made text;
 BEGIN
-    IF EXISTS (
-        SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.device'
-    ) THEN
-        REVOKE SELECT ON public.device FROM grafana;
-        GRANT SELECT (id, created_at, revoked_at, street_code, label) ON public.device TO grafana;
-    END IF;
+    FOR made IN
+        SELECT object_identity FROM pg_event_trigger_ddl_commands()
+        WHERE object_type = 'view' AND schema_name = 'public'
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO grafana', made);
+    END LOOP;
 END
 $$;
-CREATE EVENT TRIGGER keys_stay_shut ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
-EXECUTE FUNCTION keys_stay_shut();
+CREATE EVENT TRIGGER show_views_to_dashboards ON ddl_command_end WHEN TAG IN ('CREATE VIEW')
+EXECUTE FUNCTION show_views_to_dashboards();
 SQL
