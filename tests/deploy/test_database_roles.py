@@ -54,6 +54,8 @@ def test_the_cluster(server: DeployedPostgres) -> None:
     """Checksums are on, and what an ack is worth; a password is asked for."""
     dsn = server.dsn_of("postgres", secret_of("POSTGRES_PASSWORD"), "postgres")
     with psycopg.connect(dsn) as connection:
+        (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
+        assert services()["postgres"]["image"].startswith(f"postgres:{version.partition('.')[0]}.")
         for setting in ("data_checksums", "fsync", "full_page_writes", "synchronous_commit"):
             assert connection.execute(f"SHOW {setting}").fetchone() == ("on",), setting
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
