@@ -125,7 +125,7 @@ REPORTING = Row(
             {REPORTS} GROUP BY collection ORDER BY collection
             """,
             width=8,
-            height=6,
+            height=12,
             column_units={"share": "percent", "quota_percent": "percent"},
         ),
         bar_gauge(
@@ -136,7 +136,7 @@ REPORTING = Row(
                 GROUP BY 1 ORDER BY reports DESC
                 """
             ),
-            width=8,
+            width=24,
             height=6,
         ),
     ],

@@ -180,3 +180,17 @@ def test_rare_things_are_there_at_zero(name: str) -> None:
     for transport in Transport:
         labels = {"transport": transport.value}
         assert REGISTRY.get_sample_value(f"gateway_{name}_total", labels) is not None
+
+
+def test_a_queue_with_a_bound_tells_it() -> None:
+    """So that an alert knows how full it is; one without tells none."""
+    observe.watch_queue("bounded", lambda: 3, 4)
+    observe.watch_queue("unbounded", lambda: 3)
+    assert REGISTRY.get_sample_value("gateway_queue_limit", {"queue": "bounded"}) == 4
+    assert REGISTRY.get_sample_value("gateway_queue_limit", {"queue": "unbounded"}) is None
+
+
+def test_no_series_for_when_a_counter_was_made() -> None:
+    """It would double them all."""
+    names = {sample.name for metric in REGISTRY.collect() for sample in metric.samples}
+    assert [name for name in names if name.endswith("_created")] == []
