@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from rich.table import Table
 
-from gateway.cost.statement import Group, Line, Period, Statement, Totals
+from gateway.cost.statement import Line, Period, Statement, Totals
 
 NOTHING: Final = "-"
 """Stands for a figure that does not exist, as the cost of a report where there is none."""
@@ -70,7 +70,7 @@ def render_statement(statement: Statement, names: Mapping[str, str] | None = Non
     """
     tables = [_metered(statement), _tariffs(statement)]
     if statement.groups:
-        tables.append(_groups(statement, names or {}))
+        tables += _groups(statement, names or {})
     return [*tables, _break_even(statement)]
 
 
@@ -90,36 +90,37 @@ def _plain(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
+def _table(title: str, *headings: str) -> Table:
+    """A first column of names, then numbers. Too narrow a terminal folds them: none is cut off."""
+    table = Table(title=title, show_header=any(headings))
+    table.add_column("", overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", overflow="fold")
+    return table
+
+
 def _metered(statement: Statement) -> Table:
-    totals = statement.totals
-    table = Table(title=f"Metered, {_days(statement.period)} ({_count(statement.days)} days)")
-    table.add_column("")
-    table.add_column("", justify="right")
+    totals, days = statement.totals, f"{_count(statement.days)} days"
+    table = _table(f"Metered, {_days(statement.period)} ({days})", "")
     if statement.played_as is not None:
         table.caption = f"billed as if it were {_days(statement.played_as)}"
-    rows: list[tuple[str, int | Decimal | None]] = [
-        ("devices", totals.devices),
-        ("reports", totals.reports),
-        ("tasks / answers", None),
-        ("bytes from devices", totals.bytes_up),
-        ("bytes to devices", totals.bytes_down),
-        ("of these calculated (heartbeats that a simulation has no time for)", totals.idle_bytes),
-        ("bytes per report, both ways", totals.bytes_per_report),
-        ("SMS segments avoided, from devices", totals.sms_segments_up),
-        ("SMS segments avoided, to devices", totals.sms_segments_down),
-    ]
-    for name, value in rows:
-        both = f"{_count(totals.tasks)} / {_count(totals.answers)}"
-        table.add_row(name, both if name == "tasks / answers" else _number(value))
+    table.add_row("devices", _count(totals.devices))
+    table.add_row("reports", _count(totals.reports))
+    table.add_row("tasks / answers", f"{_count(totals.tasks)} / {_count(totals.answers)}")
+    table.add_row("bytes from devices", _count(totals.bytes_up))
+    table.add_row("bytes to devices", _count(totals.bytes_down))
+    if totals.idle_bytes:
+        idle = "of these calculated: heartbeats that a simulation has no time for"
+        table.add_row(idle, _count(totals.idle_bytes))
+    table.add_row("bytes per report, both ways", _number(totals.bytes_per_report))
+    table.add_row("SMS segments avoided, from devices", _count(totals.sms_segments_up))
+    table.add_row("SMS segments avoided, to devices", _count(totals.sms_segments_down))
     return table
 
 
 def _tariffs(statement: Statement) -> Table:
-    table = Table(title="What it costs, and what is saved against SMS")
-    table.add_column("tariff")
-    for heading in ("cost", "per report", "a year", "saving", "saving %", "saving a year"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    headings = ("cost", "per report", "a year", "saving", "saving %", "saving a year")
+    table = _table("What it costs, and what is saved against SMS", *headings, "currency")
     for line in statement.lines:
         table.add_row(*_tariff_cells(line), style="bold" if line.is_sms else None)
     if any(line.assumption for line in statement.lines):
@@ -138,42 +139,36 @@ def _tariff_cells(line: Line) -> Iterator[str]:
     yield line.currency
 
 
-def _groups(statement: Statement, names: Mapping[str, str]) -> Table:
-    table = Table(title="Divided")
-    table.add_column("")
-    headings = ["devices", "reports", "bytes up", "bytes down", "bytes/report", "SMS up / down"]
-    for heading in (*headings, *(line.tariff for line in statement.lines)):
-        table.add_column(heading, justify="right")
+def _groups(statement: Statement, names: Mapping[str, str]) -> Iterator[Table]:
+    headings = ("devices", "reports", "bytes up", "bytes down", "per report", "SMS up", "SMS down")
+    metered = _table("In parts: what was metered", *headings)
+    costs = _table("In parts: what it costs", *(line.tariff for line in statement.lines))
     for group in statement.groups:
-        table.add_row(*_group_cells(group, statement, names))
-    return table
+        name = " ".join(filter(None, (group.key, names.get(group.key)))) or "unknown"
+        metered.add_row(name, *_group_cells(group.totals))
+        costs.add_row(name, *(_number(group.costs[line.tariff]) for line in statement.lines))
+    yield metered
+    yield costs
 
 
-def _group_cells(group: Group, statement: Statement, names: Mapping[str, str]) -> Iterator[str]:
-    totals = group.totals
-    yield " ".join(filter(None, (group.key, names.get(group.key)))) or "unknown"
+def _group_cells(totals: Totals) -> Iterator[str]:
     yield _count(totals.devices)
     yield _count(totals.reports)
     yield _count(totals.bytes_up)
     yield _count(totals.bytes_down)
     yield _number(totals.bytes_per_report)
-    yield f"{_count(totals.sms_segments_up)} / {_count(totals.sms_segments_down)}"
-    for line in statement.lines:
-        yield _number(group.costs.get(line.tariff))
+    yield _count(totals.sms_segments_up)
+    yield _count(totals.sms_segments_down)
 
 
 def _break_even(statement: Statement) -> Table:
     even = statement.break_even
-    table = Table(title="Standing connection or one for each report")
-    table.add_column("")
-    table.add_column("", justify="right")
-    table.caption = (
-        f"from {_count(even.reports)} reports in {even.shift_hours} h"
-        f" a connection with a heartbeat every {even.heartbeat_seconds} s is cheaper"
-    )
-    table.add_row(f"bytes of standing for {even.shift_hours} h", _count(even.standing_bytes))
+    table = _table("Standing connection, or one for each report", "")
+    hours, seconds = even.shift_hours, even.heartbeat_seconds
+    table.add_row(f"bytes of standing for {hours} h, a heartbeat every {seconds} s",
+                  _count(even.standing_bytes))  # fmt: skip
     table.add_row("bytes of each further connection", _count(even.connection_bytes))
-    table.add_row("break-even, reports a shift", _count(even.reports))
+    table.add_row(f"standing is cheaper from so many reports in {hours} h", _count(even.reports))
     return table
 
 

@@ -22,9 +22,9 @@ NAMES = {"440307003": "平湖"}
 DIVIDED = msgspec.structs.replace(STATEMENT, groups=GROUPS)
 
 
-def drawn(statement: Statement, names: dict[str, str] | None = None) -> str:
+def drawn(statement: Statement, names: dict[str, str] | None = None, width: int = 250) -> str:
     """The tables as text, on a wide terminal."""
-    console = Console(file=io.StringIO(), width=250)
+    console = Console(file=io.StringIO(), width=width)
     for table in render_statement(statement, names):
         console.print(table)
     assert isinstance(console.file, io.StringIO)
@@ -125,15 +125,38 @@ def test_tables_for_people() -> None:
     assert "1,234.50" in line_with(text, "IoT (iot) *")
     assert " - " in line_with(text, "IoT (iot) *")
     assert "an assumption of ours" in text
-    assert "from 13 reports in 8 h" in text
-    assert "Divided" not in text
+    assert "13" in line_with(text, "standing is cheaper from so many reports in 8 h")
+    assert "12,345" in line_with(text, "a heartbeat every 270 s")
+    assert "calculated" not in text
+    assert "In parts" not in text
 
 
 def test_tables_of_groups_name_them() -> None:
     """The street by its code and name; what belongs to none is told too."""
     text = drawn(DIVIDED, NAMES)
-    assert "3.40" in line_with(text, "440307003 平湖")
-    assert "unknown" in text
+    metered, costs = text.partition("In parts: what was metered")[2].split(
+        "In parts: what it costs"
+    )
+    assert "2,000" in line_with(metered, "440307003 平湖")
+    assert "3.40" in line_with(costs, "440307003 平湖")
+    assert "unknown" in metered
+    assert "unknown" in costs
+
+
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    """A number that ends in dots would be a wrong one."""
+    totals = msgspec.structs.replace(STATEMENT.totals, bytes_up=123_456_789_012)
+    groups = [msgspec.structs.replace(GROUPS[0], totals=totals)]
+    text = drawn(msgspec.structs.replace(STATEMENT, groups=groups, totals=totals), NAMES, width=60)
+    assert "…" not in text
+    assert "..." not in text
+
+
+def test_calculated_bytes_are_told() -> None:
+    """Where there are any."""
+    totals = msgspec.structs.replace(STATEMENT.totals, idle_bytes=777)
+    text = drawn(msgspec.structs.replace(STATEMENT, totals=totals))
+    assert "777" in line_with(text, "of these calculated")
 
 
 def test_an_assumption_is_marked_only_where_there_is_one() -> None:
