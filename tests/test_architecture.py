@@ -28,7 +28,12 @@ PURE_LIBRARIES = {
 }  # fmt: skip
 """What protocol, handlers and cost may use: no event loop, database, MQTT, clock, log, file."""
 
-OBSERVE = {"gateway/observe.py", "gateway/observe_events.py", "gateway/observe_tasks.py"}
+OBSERVE = {
+    "gateway/observe.py",
+    "gateway/observe_events.py",
+    "gateway/observe_meter.py",
+    "gateway/observe_tasks.py",
+}
 
 ONLY_IN = {
     "structlog": OBSERVE,
