@@ -107,7 +107,8 @@ def test_log_events() -> None:
     written = {
         code(event): level for event, level, _ in rows(section_of(DOCUMENT, "Logs"), "event")
     }
-    sources = "".join(source(f"gateway/observe{part}.py") for part in ("", "_events", "_meter", "_tasks"))
+    parts = ("", "_events", "_meter", "_tasks")
+    sources = "".join(source(f"gateway/observe{part}.py") for part in parts)
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}

@@ -188,12 +188,12 @@ async def test_reading_many_links_lets_others_work() -> None:
     rig = Rig()
     counters = [Counter(1, 0) for _ in range(READ_AT_ONCE + 1)]
     links = [rig.link(counter, device) for device, counter in enumerate(counters)]
-    turn = asyncio.create_task(rig.meter.flush())
-    await asyncio.sleep(0)
-    assert sum(counter.reads for counter in counters) == READ_AT_ONCE
-    for link in links:
-        link.end(by_peer=False)
-    await turn
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(rig.meter.flush())
+        await asyncio.sleep(0)
+        assert sum(counter.reads for counter in counters) == READ_AT_ONCE
+        for link in links:
+            link.end(by_peer=False)
     assert sum(counter.reads for counter in counters) == READ_AT_ONCE
     assert sum(row[3] for row in rig.table.rows) == 101 * len(links)
 
@@ -204,10 +204,10 @@ async def test_it_writes_by_itself() -> None:
     rig.link(Counter(1, 0))
     rig.table.failures = [StoreUnavailableError("away")]
     failures = grown("gateway_meter_flush_failures_total")
-    running = asyncio.create_task(rig.meter.run())
-    async with asyncio.timeout(10):
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(10):
+        running = tasks.create_task(rig.meter.run())
         await rig.table.added.wait()
-    running.cancel()
+        running.cancel()
     assert rig.table.rows == [(DAY, 1, "tcp", 1, 0, 0, 1, 0, 1)]
     assert failures() == 1
 
