@@ -42,6 +42,7 @@ from gateway.task_desk import MAX_WAITING as MAX_DESK
 from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
+from gateway.traffic_account import MAX_ROWS as MAX_SUMS
 from gateway.traffic_meter import TrafficMeter
 from gateway.traffic_table import TrafficTable
 
@@ -257,7 +258,7 @@ def _watch_queues(gateway: Gateway) -> None:
     if gateway.publishing is not None:
         gateway.publishing.watch_queues()
     if gateway.traffic is not None:
-        observe.watch_queue("traffic_sums", gateway.traffic.statistics)
+        observe.watch_queue("traffic_sums", gateway.traffic.statistics, MAX_SUMS)
 
 
 @asynccontextmanager
