@@ -77,6 +77,7 @@ class CountTables:
         """
         sums = Counts()
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_QUERIES["commit_lightly"])
             rows = await connection.fetch(_QUERIES["claim"], list(counted))
             claimed = [row["id"] for row in rows]
             for publication_id in claimed:

@@ -45,6 +45,11 @@ JOIN task_request ON task_request.id = task.request
 WHERE task_change.id = ANY($1::bigint[])
     AND (task_change.answer IS NOT NULL OR task_change.state = 'sent' AND previous = 'queued')
 
+-- name: commit_lightly
+-- No table. Again: the same. The commit need not wait for the disk: a crash of the server takes sums and marks together, and
+-- they are counted once more. So the relay, which may want the same rows, waits the less.
+SET LOCAL synchronous_commit = off
+
 -- name: claim
 -- Index: publication_pkey. Again: who was counted meanwhile is left out, so each is counted once. SKIP LOCKED: one that the
 -- relay or another gateway is changing at this moment is counted by a later round, and nobody waits in a circle.
