@@ -70,9 +70,7 @@ async def _run(options: Options, *, once: bool, json_file: Path | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with servers(options, lambda step: console.print(f"… {step}")) as running:
-        console.print(
-            f"metrics {running.http}/metrics   health {running.http}/readyz", soft_wrap=True
-        )
+        console.print(f"page {running.http}/   metrics {running.http}/metrics", soft_wrap=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         started = time.monotonic()
@@ -109,6 +107,7 @@ async def _play_until(
 def _say_what_is_up(console: Console, running: Servers) -> None:
     console.print(
         "\nStill up until Ctrl-C:\n"
+        f"  page      {running.http}/\n"
         f"  metrics   {running.http}/metrics\n"
         f"  health    {running.http}/healthz  {running.http}/readyz\n"
         f"  database  {running.dsn}\n"

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiohttp
 
 from gateway.demo_process import POLL_SECONDS
+from gateway.server_process import ServerFailedError
+
+ANSWER_WITHIN_SECONDS: Final = 30.0
+"""A gateway under full load answers within a second; one that is silent for so long hangs."""
 
 Done = TypeVar("Done")
 
@@ -34,9 +38,22 @@ async def _watch(http: str, watch: Watch, ended: asyncio.Event) -> None:
 
 
 async def fetch_figures(http: str) -> dict[str, float]:
-    """The gateway's own figures, both transports together."""
-    async with aiohttp.ClientSession() as session, session.get(f"{http}/metrics") as response:
-        return figures_of(await response.text())
+    """The gateway's own figures, both transports together.
+
+    Raises:
+        ServerFailedError: it does not answer.
+    """
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ANSWER_WITHIN_SECONDS)) as session,
+            session.get(f"{http}/metrics", raise_for_status=True) as response,
+        ):
+            return figures_of(await response.text())
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ServerFailedError(
+            f"the gateway does not answer at {http}: {str(error) or 'time-out'};"
+            " its log stands in gateway.log in the data directory"
+        ) from error
 
 
 def figures_of(exposition: str) -> dict[str, float]:

@@ -20,6 +20,7 @@ from gateway.embedded_broker import BrokerUser, EmbeddedBroker
 from gateway.embedded_postgres import EmbeddedPostgres
 from gateway.migrate import migrate
 from gateway.protocol.proof import mqtt_password
+from gateway.quarter import load_published
 from gateway.server_process import ServerFailedError, free_port
 
 DATABASE: Final = "quarter"
@@ -95,6 +96,7 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
             "GATEWAY_TCP__HOST": "127.0.0.1",
             "GATEWAY_TCP__PORT": str(tcp_port),
             "GATEWAY_HTTP__PORT": str(http_port),
+            "GATEWAY_COST__PLAYED_AS": played_as(),
             "GATEWAY_MQTT__ENABLED": "true",
             "GATEWAY_MQTT__HOST": broker.host,
             "GATEWAY_MQTT__PORT": str(broker.port),
@@ -112,6 +114,12 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
         running = Servers(dsn, http, *addresses, subscriber, directory / "environment")
         await asyncio.to_thread(_write_environment, running)
         yield running
+
+
+def played_as() -> str:
+    """The days that the run stands for, as the setting `cost.played_as`."""
+    published = load_published()
+    return f"{published.first_day}/{published.last_day}"
 
 
 # The steps.
@@ -159,6 +167,7 @@ def _write_environment(running: Servers) -> None:
         "BROKER_USER": running.subscriber.name,
         "BROKER_PASSWORD": running.subscriber.password,
         "GATEWAY_DATABASE__DSN": running.dsn,
+        "GATEWAY_COST__PLAYED_AS": played_as(),
     }
     running.environment.touch(mode=0o600)
     text = "".join(f"{name}='{value}'\n" for name, value in values.items())

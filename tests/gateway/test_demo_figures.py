@@ -1,16 +1,18 @@
 """Figures from metrics, watched while something else is under way, and the ledger."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from prometheus_client import generate_latest
 
-from gateway import observe
-from gateway.demo_figures import figures_of, ledger_closes, ledger_of, watched
+from gateway import demo_figures, observe
+from gateway.demo_figures import fetch_figures, figures_of, ledger_closes, ledger_of, watched
 from gateway.parcel import Transport
+from gateway.server_process import ServerFailedError, free_port
 
 EXPOSITION = """\
 # HELP gateway_received_total Reports, tracks and bad frames received
@@ -72,6 +74,18 @@ def test_the_ledger_of_nothing_closes() -> None:
     assert ledger_closes(ledger)
 
 
+Answer = Callable[[web.Request], Awaitable[web.Response]]
+
+
+@asynccontextmanager
+async def gateway_that(answer: Answer) -> AsyncIterator[str]:
+    """The address of something that answers like this when it is asked for metrics."""
+    application = web.Application()
+    application.router.add_get("/metrics", answer)
+    async with asyncio.timeout(30), TestServer(application) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
 @pytest.mark.asyncio
 async def test_figures_are_watched_while_something_is_under_way() -> None:
     """Shown again and again until the work is done; its result comes back."""
@@ -79,8 +93,6 @@ async def test_figures_are_watched_while_something_is_under_way() -> None:
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(text=EXPOSITION)
 
-    application = web.Application()
-    application.router.add_get("/metrics", metrics)
     seen: list[float] = []
     seen_twice = asyncio.Event()
 
@@ -93,6 +105,46 @@ async def test_figures_are_watched_while_something_is_under_way() -> None:
         await seen_twice.wait()
         return "done"
 
-    async with asyncio.timeout(30), TestServer(application) as server:
-        assert await watched(str(server.make_url("")).rstrip("/"), watch, work()) == "done"
+    async with gateway_that(metrics) as http:
+        assert await watched(http, watch, work()) == "done"
     assert set(seen) == {1_200}
+
+
+@pytest.mark.asyncio
+async def test_a_gateway_that_is_gone_ends_the_work() -> None:
+    """The error names the gateway; nobody waits for work that cannot end any more."""
+    http = f"http://127.0.0.1:{free_port()}"
+    async with asyncio.timeout(30):
+        with pytest.raises(ExceptionGroup) as raised:
+            await watched(http, lambda _: None, asyncio.Event().wait())
+    (error,) = raised.value.exceptions
+    assert isinstance(error, ServerFailedError)
+    assert http in str(error)
+
+
+@pytest.mark.asyncio
+async def test_a_gateway_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a time to answer in; waiting for ever would hide it."""
+    monkeypatch.setattr(demo_figures, "ANSWER_WITHIN_SECONDS", 0.2)
+    never = asyncio.Event()
+
+    async def metrics(_request: web.Request) -> web.Response:
+        await never.wait()
+        return web.Response()
+
+    async with gateway_that(metrics) as http:
+        with pytest.raises(ServerFailedError, match="time-out"):
+            await fetch_figures(http)
+        never.set()
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_is_an_error() -> None:
+    """No figures, rather than those of an error page."""
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    async with gateway_that(metrics) as http:
+        with pytest.raises(ServerFailedError, match="500"):
+            await fetch_figures(http)

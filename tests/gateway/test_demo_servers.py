@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.demo_process import program
-from gateway.demo_servers import Options, Servers, _until_ready, _write_environment
+from gateway.demo_servers import Options, Servers, _until_ready, _write_environment, played_as
 from gateway.embedded_broker import BrokerUser
 from gateway.server_process import ServerFailedError, free_port
+from gateway.settings import load_settings
 
 
 def test_the_addresses_for_a_shell(tmp_path: Path) -> None:
@@ -28,8 +29,15 @@ def test_the_addresses_for_a_shell(tmp_path: Path) -> None:
         "BROKER=127.0.0.1:2",
         "BROKER_USER=workflow",
         "BROKER_PASSWORD=secret",
+        "GATEWAY_COST__PLAYED_AS=2008-01-01/2008-03-31",
     } <= set(read)
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_the_days_of_the_quarter_are_a_setting() -> None:
+    """`gateway serve` and `gateway cost` take them as they are written."""
+    settings = load_settings(None, {"GATEWAY_COST__PLAYED_AS": played_as()})
+    assert settings.cost.played_as == "2008-01-01/2008-03-31"
 
 
 @pytest.mark.parametrize(
