@@ -26,6 +26,7 @@ from gateway.notifications import listen
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
+from gateway.report_counter import ReportCounter, counter_of
 from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import Settings
@@ -65,6 +66,7 @@ class Gateway:
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
+    counter: ReportCounter | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -101,6 +103,8 @@ async def serve(
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
+            if gateway.counter is not None:
+                stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -174,7 +178,19 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing)
+    counter = counter_of(settings.meter, pool, batcher.is_writing)
+    return Gateway(
+        settings,
+        store,
+        batcher,
+        admission,
+        desk,
+        courier,
+        tcp,
+        mqtt,
+        publishing,
+        counter if settings.meter.enabled else None,
+    )
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
