@@ -15,7 +15,7 @@ REPORT: Final = (
     "SB,{class_code:04d},{kind},{urgency},{flags},{grid},{lat:.5f},{lon:.5f},{accuracy_m},"
     "{observed_at:%Y%m%d%H%M%S},{pictures},{sequence},{component},{description}"
 )
-"""上报. What the handsets of the time really sent is not known. This is an assumption [A], fair to SMS:
+"""What the handsets of the time really sent is not known. This is an assumption [A], fair to SMS:
 codes instead of names, no words that a program does not need, one separator. The device is not in
 it: an SMS states its sender."""
 
@@ -23,14 +23,24 @@ CONFIRMATION: Final = "OK,{sequence}"
 """The shortest that says which report has arrived [A]."""
 
 TASK: Final = "RW,{number},{kind},{case_number},{text}"
-"""任务 [A]."""
+"""A task, as far as a handset needs it [A]."""
 
 ANSWER: Final = "HF,{number},{answer},{text}"
-"""回复 [A]."""
+"""An inspector's answer [A]."""
 
 
 class TemplateError(Exception):
-    """A template is malformed or names an unknown field; the message says which there are."""
+    """A template is malformed or names an unknown field; the message says which there are.
+
+    Args:
+        role: What the template is the text of: report, confirmation, task or answer.
+        fault: What is wrong with it.
+    """
+
+    def __init__(self, role: str, fault: str) -> None:
+        super().__init__(f"template of a {role}: {fault}")
+        self.role = role
+        self.fault = fault
 
 
 @unique
@@ -89,15 +99,15 @@ def _parts(role: str, text: str) -> Iterator[tuple[str, str | None, str]]:
         for literal, name, spec, conversion in Formatter().parse(text):
             yield literal, f"{name}!{conversion}" if conversion else name, spec or ""
     except ValueError as error:
-        message = f"{role}: {error} (a brace that is meant as such is written twice)"
-        raise TemplateError(message) from None
+        fault = f"{error} (a brace that is meant as such is written twice)"
+        raise TemplateError(role, fault) from None
 
 
 def _check(role: str, name: str, spec: str, fields: Mapping[str, FieldKind]) -> None:
     kind = fields.get(name)
     if kind is None:
-        message = f"{role}: there is no field {{{name}}}; there are: {', '.join(fields)}"
-        raise TemplateError(message)
+        fault = f"there is no field {{{name}}}; there are: {', '.join(fields)}"
+        raise TemplateError(role, fault)
     if not kind.value.fullmatch(spec):
-        message = f"{role}: {{{name}}} cannot be written as {spec!r}, but as {_EXAMPLES[kind]!r}"
-        raise TemplateError(message)
+        fault = f"{{{name}}} cannot be written as {spec!r}, but as {_EXAMPLES[kind]!r}"
+        raise TemplateError(role, fault)
