@@ -6,18 +6,24 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from gateway.demo_command import EXIT_WRONG
+from gateway.price_lists import load_tariffs
 
 pytestmark = pytest.mark.timeout(300)
 
 REPORTS: Final = 1_500
+
+MOST_TIMES_WRITTEN: Final = 8
+"""Headers around what a handset writes: with few reports a connection, as here, they are the most
+of it, since opening and closing one takes some 700 bytes."""
 
 KEYS: Final = {
     "reports_sent",
@@ -36,6 +42,7 @@ KEYS: Final = {
     "ack_ms",
     "bytes_up_per_report",
     "bytes_down_per_report",
+    "bill",
 }
 """What programs that read the JSON rely on."""
 
@@ -44,6 +51,22 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end."""
     command = [sys.executable, "-m", "gateway", "demo", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def assert_bill_is_of(bill: Mapping[str, Any], fleet: Mapping[str, Any]) -> None:
+    """Each report counts once; the links carried what the fleet wrote and the headers around it."""
+    totals = bill["totals"]
+    assert totals["reports"] == REPORTS
+    assert totals["sms_segments_down"] == REPORTS
+    assert totals["sms_segments_up"] >= REPORTS
+    assert totals["connections"] >= fleet["connections"]
+    metered = totals["bytes_up"] + totals["bytes_down"] - totals["idle_bytes"]
+    written = fleet["bytes_up"] + fleet["bytes_down"]
+    assert written < metered < MOST_TIMES_WRITTEN * written
+    sms, *others = (Decimal(line["cost"]) for line in bill["lines"])
+    assert sms == Decimal("0.1") * (totals["sms_segments_up"] + totals["sms_segments_down"])
+    assert len(others) == len(load_tariffs()) - 1
+    assert all(cost > 0 for cost in others)
 
 
 def test_once_and_once_more_on_the_same_data(place: Path) -> None:
@@ -64,6 +87,8 @@ def test_once_and_once_more_on_the_same_data(place: Path) -> None:
         assert figures["ledger"]["closes"] is True
         assert figures["transmissions"] >= REPORTS
         assert "published" in done.stdout
+        assert_bill_is_of(figures["bill"], json.loads((place / "demo" / "fleet.json").read_text()))
+        assert "calculated: " in done.stdout.splitlines()[-2]
 
 
 @contextmanager
