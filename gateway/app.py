@@ -23,6 +23,7 @@ from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
+from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
@@ -65,6 +66,7 @@ class Gateway:
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
+    page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -101,6 +103,8 @@ async def serve(
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
+            if gateway.page is not None:
+                stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -174,7 +178,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing)
+    page = build_page(settings, pool, attendance) if settings.http.page else None
+    return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing, page)
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
@@ -202,7 +207,8 @@ def _watch_queues(gateway: Gateway) -> None:
 
 @asynccontextmanager
 async def _http(gateway: Gateway) -> AsyncIterator[str]:
-    runner, address = await start_http_server(gateway.settings.http, gateway.checks)
+    figures = gateway.page.figures if gateway.page is not None else None
+    runner, address = await start_http_server(gateway.settings.http, gateway.checks, figures)
     try:
         yield address
     finally:
