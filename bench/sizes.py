@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from bench.old_text import json_bytes, sms_text
+from bench.json_form import json_bytes
+from gateway.cost.old_texts import OldTexts, Templates
 from gateway.cost.sms import segment_text
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.messages import encode
@@ -93,7 +94,8 @@ def size_table(
         for size in backlog_sizes
         if any(len(own) >= size for own in devices)
     ]
-    messages = [segment_text(sms_text(report)) for report in reports]
+    old_texts = OldTexts(Templates())
+    messages = [segment_text(old_texts.report_text(report)) for report in reports]
     rows += [
         SizeRow(
             "compact JSON",

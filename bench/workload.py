@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
+from bench.json_form import json_bytes
 from bench.load.packets import PUBLISH_QOS_1, packet
 from bench.load.plan import DevicePlan
-from bench.old_text import json_bytes
 from device_sim.scenario import longgang_q1
 from gateway.copy_format import TRAITS, copy_data, report_row
 from gateway.parcel import Transport

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.cost import templates
+from gateway.cost.old_texts import OldTexts, TemplateError, Templates
 from gateway.protocol import limits
 
 ENVIRONMENT_PREFIX: Final = "GATEWAY_"
@@ -151,17 +153,23 @@ class MeterSettings(_Section, frozen=True, kw_only=True):
     processor. What waits is counted when the storm is over."""
     mqtt_keepalive_seconds: Annotated[int, Meta(ge=1, le=65_535)] = limits.HEARTBEAT_SECONDS
     """Keep-alive of handsets over MQTT, whose pings the gateway does not see."""
-    sms_report: str = (
-        "SB,{class_code:04d},{kind},{urgency},{flags},{grid},{lat:.5f},{lon:.5f},{accuracy_m},"
-        "{observed_at:%Y%m%d%H%M%S},{pictures},{sequence},{component},{description}"
-    )
+    sms_report: str = templates.REPORT
     """What the old system would have sent for a report: an assumption, fair to SMS."""
-    sms_confirmation: str = "OK,{sequence}"
+    sms_confirmation: str = templates.CONFIRMATION
     """What it would have answered."""
-    sms_task: str = "RW,{number},{kind},{case_number},{text}"
+    sms_task: str = templates.TASK
     """What it would have sent for a task."""
-    sms_answer: str = "HF,{number},{answer},{text}"
+    sms_answer: str = templates.ANSWER
     """What an inspector would have answered."""
+
+    def templates(self) -> Templates:
+        """What the old system would have sent, all together."""
+        return Templates(
+            report=self.sms_report,
+            confirmation=self.sms_confirmation,
+            task=self.sms_task,
+            answer=self.sms_answer,
+        )
 
 
 class CostSettings(_Section, frozen=True, kw_only=True):
@@ -253,6 +261,10 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
         if budget is not None and not (budget.is_finite() and 0 < budget <= MAX_BUDGET):
             what = f"must be above 0 and at most {MAX_BUDGET:,}"
             raise SettingsError(_blame(f"cost.{name}", path, sources, what))
+    try:
+        OldTexts(settings.meter.templates())
+    except TemplateError as error:
+        raise SettingsError(_blame(f"meter.sms_{error.role}", path, sources, error.fault)) from None
     if not _DSN.fullmatch(settings.database.dsn):
         # The value is not told: it may hold a password.
         what = "must look like postgresql://user:password@host:5432/database"

@@ -1,23 +1,36 @@
 """The bill: what the metered traffic costs under each tariff, beside the same work by SMS."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Final
 
 import msgspec
 
+from gateway.cost.break_even import BreakEven, break_even
+from gateway.cost.cards import CardMonth, card_months, used, whole_period
+from gateway.cost.charge import MONTHS_A_YEAR, UNSCALED, Charge, Scale, mean_month
+from gateway.cost.data_charge import data_charges
+from gateway.cost.groups import GroupBy, Groups, Key
+from gateway.cost.period import Period
+from gateway.cost.played import play
+from gateway.cost.sms_charge import sms_charges
 from gateway.cost.tariff import Tariff
+from gateway.cost.totals import Totals, ratio, sum_up
 from gateway.cost.usage import Usage
 
-GroupBy = Literal["street", "device", "transport", "day"]
+__all__ = [
+    "BreakEven",
+    "Group",
+    "GroupBy",
+    "Line",
+    "Period",
+    "Statement",
+    "Totals",
+    "make_statement",
+]
 
-
-class Period(msgspec.Struct, frozen=True):
-    """Whole days, China time; both ends belong to it."""
-
-    first: date
-    last: date
+_HUNDREDTH_OF_A_CENT: Final = Decimal("0.0001")
+_TENTH: Final = Decimal("0.1")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,24 +55,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """To a tenth; None where SMS would have cost nothing."""
 
 
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """What was metered, all together."""
-
-    devices: int
-    reports: int
-    tasks: int
-    answers: int
-    connections: int
-    bytes_up: int
-    bytes_down: int
-    idle_bytes: int
-    """Of these what was calculated and not metered: see `played`."""
-    bytes_per_report: Decimal | None
-    """Both directions together, everything included, to a tenth; None without reports."""
-    sms_segments_up: int
-    sms_segments_down: int
-
-
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A street, device, transport or day."""
 
@@ -70,30 +65,27 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """By tariff; over all groups they add up to the line's cost."""
 
 
-class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
-    """A standing connection with heartbeats beside a connection for each report, in a shift."""
-
-    shift_hours: int
-    heartbeat_seconds: int
-    standing_bytes: int
-    """What standing costs in a shift, without any report: one connection and its heartbeats."""
-    connection_bytes: int
-    """What each further connection costs: connecting, greeting, leaving."""
-    reports: int
-    """From so many reports a shift the standing connection is cheaper."""
-
-
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """The whole bill."""
 
     period: Period
     days: int
+    """That are billed: those of `played_as`, where it is set."""
     played_as: Period | None
     """The period that a simulation stands for; its days are billed then."""
     totals: Totals
     lines: list[Line]
     groups: list[Group]
     break_even: BreakEven
+
+
+class _Bill(msgspec.Struct, frozen=True):
+    """What one tariff charges."""
+
+    tariff: Tariff
+    charges: list[Charge]
+    cents: int
+    a_year_cents: int
 
 
 def make_statement(
@@ -114,5 +106,107 @@ def make_statement(
         played_as: For a simulation, which plays months in a minute: bill the traffic as if spread
             evenly over these days, and add the calculated heartbeats of standing connections, for
             which the simulation had no time.
+
+    Raises `ValueError` for a usage outside the period and for two tariffs of one id.
     """
-    raise NotImplementedError
+    _check(usages, period, tariffs)
+    days = (played_as or period).count_days()
+    billed = used(usages)
+    if played_as is not None:
+        billed = play(billed, played_as, daily=by == "day" or any(map(_counts_days, tariffs)))
+    bills = _make_bills(billed, tariffs, days)
+    totals = sum_up(billed)
+    return Statement(
+        period=period,
+        days=days,
+        played_as=played_as,
+        totals=totals,
+        lines=_lines(bills, totals.reports),
+        groups=_groups(by, billed, bills) if by else [],
+        break_even=break_even(),
+    )
+
+
+def _check(usages: Sequence[Usage], period: Period, tariffs: Sequence[Tariff]) -> None:
+    if any(not period.first <= usage.day <= period.last for usage in usages):
+        raise ValueError(f"a usage is not of {period.first} to {period.last}")
+    if len({tariff.id for tariff in tariffs}) < len(tariffs):
+        raise ValueError(f"two tariffs of one id: {[tariff.id for tariff in tariffs]}")
+
+
+def _counts_days(tariff: Tariff) -> bool:
+    return tariff.data is not None and tariff.data.rounding == "day"
+
+
+def _make_bills(usages: Sequence[Usage], tariffs: Sequence[Tariff], days: int) -> list[_Bill]:
+    """What each tariff charges in the period, and in a year: usage is scaled to a mean month, which
+    is charged twelve times.
+    """
+    cards, cards_at_all = card_months(usages), whole_period(usages)
+    bills = []
+    for tariff in tariffs:
+        charges = list(_charge(tariff, cards))
+        a_month = _charge(tariff, cards_at_all, mean_month(days))
+        a_year_cents = MONTHS_A_YEAR * sum(charge.cents for charge in a_month)
+        bills.append(_Bill(tariff, charges, sum(c.cents for c in charges), a_year_cents))
+    return bills
+
+
+def _charge(
+    tariff: Tariff, cards: Sequence[CardMonth], scale: Scale = UNSCALED
+) -> Iterator[Charge]:
+    if tariff.sms is not None:
+        yield from sms_charges(tariff.sms, cards, scale)
+    if tariff.data is not None:
+        yield from data_charges(tariff.data, cards, scale)
+
+
+def _lines(bills: Sequence[_Bill], reports: int) -> list[Line]:
+    by_sms: dict[str, _Bill] = {}
+    for bill in bills:
+        if bill.tariff.sms is not None:
+            by_sms.setdefault(bill.tariff.currency, bill)
+    return [_line(bill, by_sms.get(bill.tariff.currency), reports) for bill in bills]
+
+
+def _line(bill: _Bill, by_sms: _Bill | None, reports: int) -> Line:
+    tariff, cost, a_year = bill.tariff, _money(bill.cents), _money(bill.a_year_cents)
+    saving = saving_a_year = percent = None
+    if by_sms is not None:
+        saving = _money(by_sms.cents) - cost
+        saving_a_year = _money(by_sms.a_year_cents) - a_year
+        percent = ratio(saving * 100, _money(by_sms.cents), _TENTH)
+    return Line(
+        tariff=tariff.id,
+        name=tariff.name,
+        currency=tariff.currency,
+        assumption=tariff.assumption,
+        is_sms=tariff.sms is not None,
+        cost=cost,
+        per_report=ratio(cost, Decimal(reports), _HUNDREDTH_OF_A_CENT),
+        a_year=a_year,
+        saving=saving,
+        saving_a_year=saving_a_year,
+        saving_percent=percent,
+    )
+
+
+def _groups(by: GroupBy, usages: Sequence[Usage], bills: Sequence[_Bill]) -> list[Group]:
+    groups = Groups(by, usages)
+    costs = {bill.tariff.id: groups.divide(bill.charges, bill.tariff.sms) for bill in bills}
+    return [
+        Group(
+            key=_told(key),
+            totals=sum_up(own),
+            costs={tariff: _money(cents[key]) for tariff, cents in costs.items()},
+        )
+        for key, own in groups.usages.items()
+    ]
+
+
+def _told(key: Key) -> str:
+    return "" if key is None else str(key)
+
+
+def _money(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2)

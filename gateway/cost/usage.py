@@ -56,3 +56,6 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     """The street that the device is registered for."""
     traffic: Traffic = Traffic()
     sms: OldMessages = OldMessages()
+    idle_bytes: int = 0
+    """Of its traffic what was calculated and not metered; 0 but for a simulation's: see
+    `played`."""
