@@ -27,6 +27,7 @@ from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
+from gateway.report_counter import ReportCounter, counter_of
 from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import Settings
@@ -66,6 +67,7 @@ class Gateway:
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
+    counter: ReportCounter | None
     page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
@@ -103,6 +105,8 @@ async def serve(
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
+            if gateway.counter is not None:
+                stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
             if gateway.page is not None:
                 stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
@@ -178,8 +182,20 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    page = build_page(settings, pool, attendance) if settings.http.page else None
-    return Gateway(settings, store, batcher, admission, desk, courier, tcp, mqtt, publishing, page)
+    counter = counter_of(settings.meter, pool, batcher.is_writing)
+    return Gateway(
+        settings,
+        store,
+        batcher,
+        admission,
+        desk,
+        courier,
+        tcp,
+        mqtt,
+        publishing,
+        counter if settings.meter.enabled else None,
+        build_page(settings, pool, attendance) if settings.http.page else None,
+    )
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:

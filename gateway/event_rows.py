@@ -135,6 +135,29 @@ class EventMaker:
             data,
         )
 
+    def budget_warning(self, row: Row, sequence: str) -> Published:
+        """A device, or all together, is on the way to exceed its budget."""
+        device = row["device"]
+        data = events.BudgetWarning(
+            device=device,
+            month=f"{row['month']:%Y-%m}",
+            currency=row["currency"],
+            budget=f"{row['budget']:.2f}",
+            spent=f"{row['spent']:.2f}",
+            projected=f"{row['projected']:.2f}",
+            tariff=row["tariff"],
+            noticed_at=row["noticed_at"],
+        )
+        return self._published(
+            topics.budget_topic(device),
+            events.BUDGET_WARNING,
+            f"budget/{row['id']}",
+            "all-devices" if device is None else f"device/{device}",
+            row["noticed_at"],
+            sequence,
+            data,
+        )
+
     def _stored_report(self, row: Row) -> events.StoredReport:
         edition, kind, code = row["edition"], row["kind"], row["class_code"]
         street, component = row["street_code"], row["component"]

@@ -28,6 +28,8 @@ Time = Annotated[datetime, Meta(tz=True)]
 Device = Annotated[int, Meta(ge=1, le=MAX_DEVICE_ID)]
 Installation = Annotated[int, Meta(ge=0, le=MAX_INSTALLATION)]
 Count = Annotated[int, Meta(ge=0)]
+Money = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{2}$")]
+"""A sum in whole cents, as text: a binary float would not hold it."""
 Transport = Literal["tcp", "mqtt"]
 TaskState = Literal["queued", "sent", "received", "answered", "expired", "cancelled", "superseded"]
 
@@ -230,12 +232,36 @@ class TaskRequestVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was refused, for people; null where it was accepted."""
 
 
+class BudgetWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """The traffic of a device, or of all together, is on the way to cost more than its budget of
+    the month. At most one for each device and month.
+    """
+
+    device: Device | None
+    """Which; null: all together."""
+    month: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}$")]
+    """In China: `2026-11`."""
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217, of the three sums."""
+    budget: Money
+    """What may be spent in the month."""
+    spent: Money
+    """What was spent when it was noticed."""
+    projected: Money
+    """What the month will cost if it goes on like this."""
+    tariff: Annotated[str, Meta(min_length=1)]
+    """The price list that it was calculated with."""
+    noticed_at: Time
+    """When."""
+
+
 REPORT_STORED: Final = "field-gateway.report.stored.v1"
 REPORT_QUARANTINED: Final = "field-gateway.report.quarantined.v1"
 DEVICE_PRESENCE: Final = "field-gateway.device.presence.v1"
 GATEWAY_PRESENCE: Final = "field-gateway.gateway.presence.v1"
 TASK_CHANGED: Final = "field-gateway.task.changed.v1"
 TASK_REQUEST_DECIDED: Final = "field-gateway.task-request.decided.v1"
+BUDGET_WARNING: Final = "field-gateway.budget.warning.v1"
 
 EVENT_TYPES: Final[dict[str, type]] = {
     REPORT_STORED: Event[StoredReport],
@@ -244,6 +270,7 @@ EVENT_TYPES: Final[dict[str, type]] = {
     GATEWAY_PRESENCE: Event[GatewayPresence],
     TASK_CHANGED: Event[TaskChange],
     TASK_REQUEST_DECIDED: Event[TaskRequestVerdict],
+    BUDGET_WARNING: Event[BudgetWarning],
 }
 """All types of events, with the struct that each is."""
 

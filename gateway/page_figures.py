@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from gateway.cost.statement import Period
+from gateway.cost.period import Period
 from gateway.page_scope import Scope
 from gateway.pulse import Sample
 from gateway.queries import load_queries

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from gateway import quarter
-from gateway.cost.statement import Period
+from gateway.cost.period import Period
 
 CHINA_TIME: Final = timezone(timedelta(hours=8))
 """One time zone, no daylight saving time: days of the ledger and of the bill are days there."""

@@ -36,11 +36,17 @@ class Publication(msgspec.Struct, frozen=True):
     quarantine_ids: list[int]
     task_change_ids: list[int]
     task_verdict_ids: list[int]
+    budget_warning_ids: list[int]
 
     @property
     def holds_more_than_reports(self) -> bool:
         """Whether there is anything else to publish."""
-        return bool(self.quarantine_ids or self.task_change_ids or self.task_verdict_ids)
+        return bool(
+            self.quarantine_ids
+            or self.task_change_ids
+            or self.task_verdict_ids
+            or self.budget_warning_ids
+        )
 
 
 class RelayState(msgspec.Struct, frozen=True):
@@ -117,6 +123,10 @@ class Publications:
         """Requests for tasks that were decided."""
         return await self._fetch("task_verdicts", ids)
 
+    async def budget_warnings(self, ids: Sequence[int]) -> Sequence[Row]:
+        """Warnings about budgets."""
+        return await self._fetch("budget_warnings", ids)
+
     async def hurried(self, positions: Sequence[int]) -> None:
         """The broker has the emergencies of these on the topic of their own."""
         await self._fetch("hurried", positions)
@@ -130,9 +140,11 @@ class Publications:
         (row,) = await self._fetch("again", since)
         return int(row["publications"])
 
-    async def forget(self, after: timedelta) -> None:
-        """Delete notes of what was delivered so long ago; the reports stay."""
-        await self._fetch("forget", after, FORGOTTEN_AT_ONCE)
+    async def forget(self, after: timedelta, *, only_counted: bool) -> None:
+        """Delete notes of what was delivered so long ago; the reports stay. `only_counted`: keep
+        those that are still to be counted.
+        """
+        await self._fetch("forget", after, FORGOTTEN_AT_ONCE, only_counted)
 
     async def state(self) -> RelayState:
         """How much waits, and for how long."""
@@ -182,4 +194,5 @@ def _publication(row: Row) -> Publication:
         quarantine_ids=row.get("quarantine_id", []),
         task_change_ids=row.get("task_change_id", []),
         task_verdict_ids=row.get("task_verdict_id", []),
+        budget_warning_ids=row.get("budget_warning_id", []),
     )

@@ -53,6 +53,7 @@ class Publishing:
             self._publisher,
             reference,
             is_busy,
+            is_counted=settings.meter.enabled,
         )
         self._relaying: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None

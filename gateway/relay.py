@@ -58,6 +58,7 @@ class Relay:
         publisher: The connection to the broker.
         reference: Names of classes and streets.
         is_busy: Whether reports are being written: they go before their events.
+        is_counted: Whether this installation counts what it stores; notes are kept until then.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class Relay:
         publisher: Publisher,
         reference: Reference,
         is_busy: Callable[[], bool],
+        *,
+        is_counted: bool = True,
     ) -> None:
         self._settings = settings
         self._dsn = dsn
@@ -75,6 +78,7 @@ class Relay:
         self._publisher = publisher
         self._reference = reference
         self._is_busy = is_busy
+        self._is_counted = is_counted
         self._numbering = asyncio.Lock()
         self._pace = asyncio.Lock()
         self._ordinary_due = asyncio.Event()
@@ -234,6 +238,7 @@ class Relay:
             (publication.quarantine_ids, source.quarantined, maker.quarantined),
             (publication.task_change_ids, source.task_changes, maker.task_change),
             (publication.task_verdict_ids, source.task_verdicts, maker.task_verdict),
+            (publication.budget_warning_ids, source.budget_warnings, maker.budget_warning),
         )
         index, events = publication.reports, []
         for ids, rows_of, make in kinds:
@@ -246,8 +251,9 @@ class Relay:
 
     async def _keep_house(self, _maker: EventMaker) -> None:
         """Forget what was delivered long ago."""
+        after = timedelta(days=self._settings.keep_days)
         while True:
-            await self._publications.forget(timedelta(days=self._settings.keep_days))
+            await self._publications.forget(after, only_counted=self._is_counted)
             await asyncio.sleep(FORGET_SECONDS)
 
     async def _watch(self) -> None:

@@ -75,6 +75,11 @@ def task_request_topic(verdict: str) -> str:
     return f"{EVENTS}/task-request/{verdict}"
 
 
+def budget_topic(whose: int | None) -> str:
+    """Of a device that is on the way to exceed its budget; None: `all` together."""
+    return f"{EVENTS}/budget/{'all' if whose is None else whose}"
+
+
 def device_topic(device: int) -> str:
     """Whether a device is online; retained."""
     return f"{EVENTS}/device/{device}"

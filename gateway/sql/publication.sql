@@ -28,7 +28,7 @@ WHERE publication.id = numbered.id
 -- together, and at least one.
 SELECT
     position, stored_at, reports, device_id, installation, first_sequence, last_sequence, quarantine_id, task_change_id,
-    task_verdict_id
+    task_verdict_id, budget_warning_id
 FROM (
     SELECT *, sum(reports) OVER (ORDER BY position) - reports AS before
     FROM (
@@ -117,6 +117,13 @@ FROM task_verdict
 WHERE id = ANY($1::bigint[])
 ORDER BY id
 
+-- name: budget_warnings
+-- Index: budget_warning_pkey. Reads only.
+SELECT id, noticed_at, device_id AS device, month, budget, spent, projected, currency, tariff
+FROM budget_warning
+WHERE id = ANY($1::bigint[])
+ORDER BY id
+
 -- name: hurried
 -- Index: publication's unique position. Again: the first moment stays.
 UPDATE publication SET hurried_at = coalesce(hurried_at, clock_timestamp())
@@ -138,11 +145,12 @@ WITH again AS (
 SELECT count(*) AS publications FROM again
 
 -- name: forget
--- Index: publication_delivered. Again: nothing is left to delete. In portions, so that no statement is long.
+-- Index: publication_delivered. Again: nothing is left to delete. In portions, so that no statement is long. $3: what is not
+-- counted yet is kept.
 DELETE FROM publication
 WHERE id IN (
     SELECT id FROM publication
-    WHERE delivered_at < now() - $1::interval AND (emergencies = 0 OR hurried_at IS NOT NULL)
+    WHERE delivered_at < now() - $1::interval AND (emergencies = 0 OR hurried_at IS NOT NULL) AND (is_counted OR NOT $3)
     ORDER BY delivered_at
     LIMIT $2
 )

@@ -1,7 +1,8 @@
 """Rows as events: what each kind says, its topic, its id, and what stands for an unknown name."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -203,6 +204,35 @@ def test_a_request_for_tasks(maker: EventMaker, accepted: bool, word: str) -> No
     event = decoded(published)
     assert (event["id"], event["subject"]) == ("task-request/6", "request/case-1")
     assert event["data"]["accepted"] is accepted
+
+
+@pytest.mark.parametrize(
+    "device, whose, subject", [(861, "861", "device/861"), (None, "all", "all-devices")]
+)
+def test_a_budget(maker: EventMaker, device: int | None, whose: str, subject: str) -> None:
+    """Sums to the cent, as text; the subject is the device, or all."""
+    row = {
+        "id": 3,
+        "noticed_at": AT,
+        "device": device,
+        "month": date(2008, 3, 1),
+        "budget": Decimal(25),
+        "spent": Decimal("20.00"),
+        "projected": Decimal("31.40"),
+        "currency": "CNY",
+        "tariff": "plan",
+    }
+    published = maker.budget_warning(row, sequence_of(9))
+    assert published.topic == f"fg/1/event/budget/{whose}"
+    event = decoded(published)
+    assert (event["id"], event["subject"]) == ("budget/3", subject)
+    assert event["data"]["month"] == "2008-03"
+    assert event["data"]["device"] == device
+    assert [event["data"][name] for name in ("budget", "spent", "projected")] == [
+        "25.00",
+        "20.00",
+        "31.40",
+    ]
 
 
 def test_ids_are_stable(maker: EventMaker) -> None:

@@ -149,8 +149,8 @@ async def test_what_a_publication_holds(pool: asyncpg.Pool, publications: Public
     """Runs, and the ids of what is no report."""
     await pool.execute(
         "INSERT INTO publication (reports, device_id, installation, first_sequence, last_sequence,"
-        " quarantine_id, task_change_id, task_verdict_id) VALUES"
-        " (3, '{1,2}', '{1,1}', '{5,9}', '{6,9}', '{7}', '{8,9}', '{10}')"
+        " quarantine_id, task_change_id, task_verdict_id, budget_warning_id) VALUES"
+        " (3, '{1,2}', '{1,1}', '{5,9}', '{6,9}', '{7}', '{8,9}', '{10}', '{11}')"
     )
     await leave(pool, 1)
     await publications.number()
@@ -161,6 +161,7 @@ async def test_what_a_publication_holds(pool: asyncpg.Pool, publications: Public
         [8, 9],
         [10],
     )
+    assert found.budget_warning_ids == [11]
     assert found.holds_more_than_reports
     assert (empty.runs, empty.reports, empty.holds_more_than_reports) == ([], 0, False)
 
@@ -269,11 +270,25 @@ async def test_forget(pool: asyncpg.Pool, publications: Publications) -> None:
             position,
             timedelta(days=days),
         )
-    await publications.forget(timedelta(days=30))
+    await publications.forget(timedelta(days=30), only_counted=False)
     assert [row[0] for row in await positions(pool)] == [2, 3, 4, 5]
     await publications.hurried([5])
-    await publications.forget(timedelta(days=30))
+    await publications.forget(timedelta(days=30), only_counted=False)
     assert [row[0] for row in await positions(pool)] == [2, 3, 4]
+
+
+async def test_what_is_not_counted_is_kept(pool: asyncpg.Pool, publications: Publications) -> None:
+    """Where reports are counted: else those of a counter that stood still would never be."""
+    await leave(pool, 2)
+    await publications.number()
+    await publications.delivered([1, 2])
+    await pool.execute(
+        "UPDATE publication SET delivered_at = now() - interval '31 days', is_counted = id = 1"
+    )
+    await publications.forget(timedelta(days=30), only_counted=True)
+    assert [row[0] for row in await positions(pool)] == [2]
+    await publications.forget(timedelta(days=30), only_counted=False)
+    assert await positions(pool) == []
 
 
 async def test_state(pool: asyncpg.Pool, publications: Publications) -> None:

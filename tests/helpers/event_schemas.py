@@ -37,6 +37,7 @@ TOPICS_OF: Final[dict[str, Callable[[dict[str, Any]], set[str]]]] = {
     events.GATEWAY_PRESENCE: lambda data: {topics.gateway_topic(data["gateway"])},
     events.TASK_CHANGED: lambda data: {topics.task_topic(data["device"], data["state"])},
     events.TASK_REQUEST_DECIDED: _verdict_topics,
+    events.BUDGET_WARNING: lambda data: {topics.budget_topic(data["device"])},
 }
 """By type: the topics that an event with this data may stand on."""
 
@@ -47,6 +48,7 @@ SUBJECT_NAMES: Final[dict[str, str]] = {
     events.GATEWAY_PRESENCE: "gateway",
     events.TASK_CHANGED: "device",
     events.TASK_REQUEST_DECIDED: "request",
+    events.BUDGET_WARNING: "device",
 }
 """By type: the field of the data that the subject must name."""
 
@@ -81,7 +83,8 @@ def validate(topic: str, payload: bytes | str) -> dict[str, Any]:
     assert wrong == [], f"{topic}: {wrong}"
     fitting = TOPICS_OF[event_type](event["data"])
     assert topic in fitting, f"on {topic}, and belongs on {sorted(fitting)}"
-    subject_name = SUBJECT_NAMES[event_type]
-    assert str(event["data"][subject_name]) in event["subject"], f"wrong subject: {payload!r}"
+    named = event["data"][SUBJECT_NAMES[event_type]]
+    subject = "all-devices" if named is None else str(named)
+    assert subject in event["subject"], f"wrong subject: {payload!r}"
     assert event["time"].endswith("Z"), f"time is not UTC: {payload!r}"
     return dict(event)

@@ -121,6 +121,28 @@ GOLDEN: Final[dict[str, tuple[str, str]]] = {
         "data": {"request": "", "action": "cancel", "accepted": false, "repeated": false,
         "tasks": 0, "reason": "not JSON"}}""",
     ),
+    "budget of a device": (
+        "fg/1/event/budget/4403070001",
+        """{"specversion": "1.0", "id": "budget/3", "source": "/longgang",
+        "type": "field-gateway.budget.warning.v1", "subject": "device/4403070001",
+        "time": "2008-03-16T04:00:00Z", "datacontenttype": "application/json",
+        "dataschema": "https://field-gateway.example/events/field-gateway.budget.warning.v1.schema.json",
+        "sequence": "0000000000990000000",
+        "data": {"device": 4403070001, "month": "2008-03", "currency": "CNY", "budget": "25.00",
+        "spent": "20.00", "projected": "31.40", "tariff": "gprs-2006-plan-20",
+        "noticed_at": "2008-03-16T04:00:00Z"}}""",
+    ),
+    "budget of all": (
+        "fg/1/event/budget/all",
+        """{"specversion": "1.0", "id": "budget/4", "source": "/longgang",
+        "type": "field-gateway.budget.warning.v1", "subject": "all-devices",
+        "time": "2008-03-16T04:00:00Z", "datacontenttype": "application/json",
+        "dataschema": "https://field-gateway.example/events/field-gateway.budget.warning.v1.schema.json",
+        "sequence": "0000000000990000001",
+        "data": {"device": null, "month": "2008-03", "currency": "CNY", "budget": "15000.00",
+        "spent": "15460.00", "projected": "15460.10", "tariff": "gprs-2006-plan-20",
+        "noticed_at": "2008-03-16T04:00:00Z"}}""",
+    ),
 }
 """Topic and event, by what it is."""
 

@@ -14,6 +14,7 @@ from gateway.protocol.topics import (
     TASK_FILTER,
     TASK_REQUEST,
     UP_FILTER,
+    budget_topic,
     device_topic,
     down_topic,
     emergency_topic,
@@ -48,6 +49,8 @@ PUBLISHED = {
     quarantine_topic(5): "fg/1/event/quarantine/5",
     task_topic(5, "sent"): "fg/1/event/task/5/sent",
     task_request_topic("refused"): "fg/1/event/task-request/refused",
+    budget_topic(5): "fg/1/event/budget/5",
+    budget_topic(None): "fg/1/event/budget/all",
     device_topic(5): "fg/1/event/device/5",
     gateway_topic("north"): "fg/1/event/gateway/north",
 }
