@@ -37,9 +37,12 @@ from gateway.task_courier import TaskCourier
 from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
+from gateway.traffic_meter import TrafficMeter
+from gateway.traffic_table import TrafficTable
 
 LAST_COUNTS_SECONDS: Final = 2.0
-"""How long the last counts of refusals may take at shutdown: no more than they are worth."""
+"""How long the last counts of refusals may take at shutdown, and those of traffic: no more than
+they are worth."""
 
 DESK_DRAIN_SECONDS: Final = 5.0
 """How long the task desk may take at shutdown. What it does not commit comes again; reports, which
@@ -68,6 +71,7 @@ class Gateway:
     mqtt: MqttSource | None
     publishing: Publishing | None
     counter: ReportCounter | None
+    traffic: TrafficMeter | None
     page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
@@ -107,6 +111,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
             if gateway.counter is not None:
                 stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
+            if gateway.traffic is not None:
+                stations.append(tasks.create_task(gateway.traffic.run(), name="traffic meter"))
             if gateway.page is not None:
                 stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
@@ -169,9 +175,20 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         arrived=attendance.arrived,
         left=attendance.left,
     )
-    tcp = TcpServer(settings.tcp, station, admission, batcher) if settings.tcp.enabled else None
+    traffic = (
+        TrafficMeter(TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=loop.time)
+        if settings.meter.enabled
+        else None
+    )
+    tcp = (
+        TcpServer(settings.tcp, station, admission, batcher, traffic)
+        if settings.tcp.enabled
+        else None
+    )
     mqtt = (
-        MqttSource(settings.mqtt, settings.name, station, admission, batcher, desk.take_request)
+        MqttSource(
+            settings.mqtt, settings.name, station, admission, batcher, desk.take_request, traffic
+        )
         if settings.mqtt.enabled
         else None
     )
@@ -194,6 +211,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         mqtt,
         publishing,
         counter if settings.meter.enabled else None,
+        traffic,
         build_page(settings, pool, attendance) if settings.http.page else None,
     )
 
@@ -219,6 +237,8 @@ def _watch_queues(gateway: Gateway) -> None:
         observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1])
     if gateway.publishing is not None:
         gateway.publishing.watch_queues()
+    if gateway.traffic is not None:
+        observe.watch_queue("traffic_sums", gateway.traffic.statistics)
 
 
 @asynccontextmanager
@@ -250,3 +270,5 @@ async def _drain(gateway: Gateway) -> None:
         await gateway.mqtt.close()
     if gateway.publishing is not None:
         await gateway.publishing.close()
+    if gateway.traffic is not None:
+        await gateway.traffic.drain(LAST_COUNTS_SECONDS)

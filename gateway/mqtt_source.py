@@ -35,6 +35,7 @@ from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import MqttSettings
 from gateway.task_request import Action
+from gateway.traffic_meter import TrafficMeter
 
 LAST_REPLIES_SECONDS: Final = 5.0
 """At shutdown: how long the last acks may take to reach the broker."""
@@ -75,6 +76,7 @@ class MqttSource:
         admission: Admission,
         batcher: Batcher,
         take_request: RequestTaker = give_up_request,
+        traffic: TrafficMeter | None = None,
     ) -> None:
         """Args:
         settings: Of the broker.
@@ -83,6 +85,7 @@ class MqttSource:
         admission: Admits devices.
         batcher: Is looked at before more is taken.
         take_request: Takes what workflow services ask for; see `TaskDesk.take_request`.
+        traffic: Meters what the links of devices carry, if anybody does.
         """
         self.is_connected = False
         self._settings = settings

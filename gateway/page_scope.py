@@ -46,7 +46,5 @@ def scope_of(played_as: str, now: datetime) -> Scope:
         date.min,
         today,
         played=True,
-        expected=published.total
-        if period == Period(published.first_day, published.last_day)
-        else None,
+        expected=published.total if is_published else None,
     )

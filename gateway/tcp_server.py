@@ -13,6 +13,7 @@ from gateway.protocol.errors import GoodbyeReason
 from gateway.session import Station
 from gateway.settings import TcpSettings
 from gateway.tcp_session import TcpSession
+from gateway.traffic_meter import TrafficMeter
 from gateway.turns import Turns
 
 READ_BYTES: Final = 65_536
@@ -26,9 +27,15 @@ class TcpServer:
     """Listens, and knows the sessions."""
 
     def __init__(
-        self, settings: TcpSettings, station: Station, admission: Admission, batcher: Batcher
+        self,
+        settings: TcpSettings,
+        station: Station,
+        admission: Admission,
+        batcher: Batcher,
+        traffic: TrafficMeter | None = None,
     ) -> None:
         self.settings = settings
+        self.traffic = traffic
         self.station = station
         self.admission = admission
         self.batcher = batcher

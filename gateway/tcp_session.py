@@ -7,28 +7,25 @@ its window.
 """
 
 import asyncio
-import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec, Protocol, cast
 
 from gateway import observe
-from gateway.admission import Admission, Admitted, Applicant
+from gateway.admission import Admission, Admitted
 from gateway.batcher import Batcher
 from gateway.intake import Intake
 from gateway.parcel import Transport
-from gateway.protocol import limits
 from gateway.protocol.connection import Connection, Timeouts
-from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
-from gateway.protocol.messages import BadFrame, Challenge, Hello, Message, Refusal
-from gateway.protocol.proof import Greeting
+from gateway.protocol.errors import GoodbyeReason
+from gateway.protocol.messages import BadFrame, Hello, Message
 from gateway.protocol.state import Role, State
 from gateway.session import Session, Station
 from gateway.settings import TcpSettings
+from gateway.tcp_greeting import TcpGreeting
+from gateway.tcp_meter import TcpMeter, open_meter
+from gateway.traffic_meter import Link, TrafficMeter
 from gateway.turns import Turns
-
-BUSY_RETRY_SECONDS: Final = 30
-"""When a device that found no room may come back; it adds jitter of its own."""
 
 GIVEN_UP_RETRY_SECONDS: Final = 5
 """When a device may come back whose frame was given up: after a restart of ours, usually."""
@@ -48,6 +45,7 @@ class Server(Protocol):
     admission: Admission
     batcher: Batcher
     turns: Turns
+    traffic: TrafficMeter | None
     read_buffer: memoryview
 
     def has_room(self) -> bool:
@@ -96,12 +94,15 @@ class TcpSession(asyncio.BufferedProtocol):
             idle_seconds=settings.idle_timeout_seconds,
         )
         self._connection = Connection(Role.GATEWAY, self._clock(), timeouts)
-        self._nonce = os.urandom(limits.NONCE_BYTES)
+        self._greeting = TcpGreeting(self, server.admission, server.station, settings)
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reading_is_paused = False
         self._writing_paused_at: float | None = None
         self._intake = Intake(server.batcher, server.turns, self._pump)
+        self._link: Link | None = None
+        self._payload_meter: TcpMeter | None = None
+        """Where the kernel does not count."""
         self._stopped_reading = False
         self._has_given_up = False
         self._bad_frame: BadFrame | None = None
@@ -115,11 +116,13 @@ class TcpSession(asyncio.BufferedProtocol):
         """A handset, or somebody else, has connected."""
         self._transport = cast("asyncio.Transport", transport)
         self._opened_at = self._clock()
-        self._connection.send(Challenge(limits.PROTOCOL_VERSION, self._nonce), self._opened_at)
+        if self._server.traffic is not None:
+            self._begin_metering(self._server.traffic)
+        self._greeting.challenge()
         has_room = self._server.has_room()
         self._server.opened(self)
         if not has_room:
-            self._turn_away()
+            self._greeting.turn_away()
         self._flush()
         self._arm_timer()
 
@@ -129,6 +132,8 @@ class TcpSession(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
+        if self._payload_meter is not None:
+            self._payload_meter.received(nbytes)
         self._connection.receive_data(self._server.read_buffer[:nbytes], self._clock())
         self._pump()
 
@@ -145,6 +150,8 @@ class TcpSession(asyncio.BufferedProtocol):
             self._timer.cancel()
         self._connection.receive_eof()
         self._server.closed(self, self._device_id())
+        if self._link is not None:
+            self._link.end()
         if self._session is not None:
             self._server.station.left(self._session)
         if not self.closed.done():
@@ -176,7 +183,7 @@ class TcpSession(asyncio.BufferedProtocol):
 
     def fail(self, error: Exception) -> None:
         """Cut the connection after a bug of ours: the device resends what it has no ack for."""
-        observe.session_failed(Transport.TCP, self._device_id(), self._peer(), error)
+        observe.session_failed(Transport.TCP, self._device_id(), self.peer(), error)
         self._cut("failed")
 
     # From bytes to messages.
@@ -196,7 +203,7 @@ class TcpSession(asyncio.BufferedProtocol):
             if self._session is not None:
                 self._session.handle(event, connection.body, self._resume, self._given_up)
             elif isinstance(event, Hello):
-                self._apply(event)
+                self._greeting.apply(event, self._answer)
             taken += 1
         self._update_reading()
         self._flush()
@@ -250,59 +257,49 @@ class TcpSession(asyncio.BufferedProtocol):
         observe.bad_frame(Transport.TCP, bad.code)
         if self._bad_frame is None:
             self._bad_frame = bad
-            observe.first_bad_frame(self._peer(), self._device_id(), bad)
+            observe.first_bad_frame(self.peer(), self._device_id(), bad)
 
     # The greeting.
-
-    def _apply(self, hello: Hello) -> None:
-        greeting = Greeting(self._nonce, hello.nonce, hello.device, hello.installation)
-        applicant = Applicant(
-            greeting,
-            hello.settled_through,
-            hello.proof,
-            lambda admitted: self._answer(hello, admitted),
-        )
-        if not self._server.admission.apply(applicant):
-            self._turn_away()
 
     @costs_only_its_session
     def _answer(self, hello: Hello, admitted: Admitted | None) -> None:
         if self._connection.state is not State.ADMITTING:
             return
-        now = self._clock()
-        if admitted is None:
-            observe.not_admitted(Transport.TCP, hello.device, self._peer())
-            self._connection.send(Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER), now)
-            self.close(GoodbyeReason.NOT_ADMITTED)
-            return
+        if self._greeting.end(hello, admitted) and self._session is not None:
+            self._server.station.arrived(self._session)
+            self._arm_timer()
+            self._pump()
+
+    def admit(self, hello: Hello, settled_through: int) -> None:
+        """Open the session of a device; its welcome follows."""
         self._session = Session(
             self._server.station,
             hello.device,
             hello.installation,
             Transport.TCP,
-            settled_through=admitted.settled_through,
+            settled_through=settled_through,
             send=self._send,
             is_listening=lambda: self._writing_paused_at is None,
         )
+        if self._link is not None:
+            self._link.belongs_to(hello.device)
         self._server.admitted(self, hello.device)
-        settings, station = self._server.settings, self._server.station
-        welcome = admitted.welcome(
-            int(station.unix_time()),
-            station.tables.current,
-            heartbeat_seconds=settings.heartbeat_seconds,
-            window_reports=settings.window_reports,
-        )
-        self._connection.send(welcome, now)
-        observe.session_opened(Transport.TCP, hello.device, self._peer())
-        station.arrived(self._session)
-        self._arm_timer()
-        self._pump()
 
-    def _turn_away(self) -> None:
-        observe.turned_away(Transport.TCP)
-        busy = Refusal(RefusalCode.BUSY, Resend.LATER, retry_after_seconds=BUSY_RETRY_SECONDS)
-        self._connection.send(busy, self._clock())
-        self.close(GoodbyeReason.NORMAL, BUSY_RETRY_SECONDS)
+    def say(self, message: Message) -> None:
+        """Send a message with what follows in this turn."""
+        self._connection.send(message, self._clock())
+
+    def peer(self) -> str:
+        """Its address, for the log."""
+        address = self._transport.get_extra_info("peername")
+        return f"{address[0]}:{address[1]}" if address else "unknown"
+
+    # What it carries.
+
+    def _begin_metering(self, traffic: TrafficMeter) -> None:
+        meter = open_meter(self._transport)
+        self._link = traffic.begin(Transport.TCP, meter)
+        self._payload_meter = meter if meter.wants_payload else None
 
     # From messages to bytes.
 
@@ -320,6 +317,8 @@ class TcpSession(asyncio.BufferedProtocol):
             return
         if data := self._connection.data_to_send():
             self._transport.write(data)
+            if self._payload_meter is not None:
+                self._payload_meter.sent(len(data))
         if self._connection.state is State.CLOSED:
             self._transport.close()
             self._ring_at(self._clock() + CLOSE_WITHIN_SECONDS)
@@ -364,10 +363,6 @@ class TcpSession(asyncio.BufferedProtocol):
 
     # For the log.
 
-    def _peer(self) -> str:
-        address = self._transport.get_extra_info("peername")
-        return f"{address[0]}:{address[1]}" if address else "unknown"
-
     def _device_id(self) -> int | None:
         return self._session.device_id if self._session else None
 
@@ -375,7 +370,7 @@ class TcpSession(asyncio.BufferedProtocol):
         observe.session_closed(
             Transport.TCP,
             device_id=self._device_id(),
-            peer=self._peer(),
+            peer=self.peer(),
             seconds=self._clock() - self._opened_at,
             counts=self._session.statistics.counts() if self._session else {},
             reason=self._end_reason(),

@@ -1,13 +1,19 @@
 """`gateway demo` as a newcomer runs it, with fewer reports."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from gateway.demo_command import EXIT_WRONG
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -60,23 +66,75 @@ def test_once_and_once_more_on_the_same_data(place: Path) -> None:
         assert "published" in done.stdout
 
 
-def test_it_stays_up_until_it_is_interrupted(place: Path) -> None:
-    """Without `--once` it tells where metrics and health are, and Ctrl-C ends everything."""
-    command = [sys.executable, "-m", "gateway", "demo", "--reports", "200", "--devices", "10"]
+@contextmanager
+def running_demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A demo whose words can be followed; ended here if it does not end by itself."""
+    command = [sys.executable, "-m", "gateway", "demo", *arguments]
     with subprocess.Popen(
-        [*command, "--data", str(place / "demo-up")],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as process:
-        assert process.stderr is not None
-        seen = []
-        for line in process.stderr:
-            seen.append(line)
-            if "database" in line and "postgresql://" in line:
-                break
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> str:
+    """What the demo says until it says this."""
+    assert process.stderr is not None
+    seen = ""
+    for line in process.stderr:
+        seen += line
+        if word in line:
+            return seen
+    pytest.fail(f"it never said {word!r}: {seen}")
+
+
+def gateway_of(process: subprocess.Popen[str]) -> int:
+    """The process id of the demo's gateway."""
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdecimal():
+            continue
+        try:
+            parent = int(
+                (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+            )
+            arguments = (directory / "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == process.pid and b"serve" in arguments:
+            return int(directory.name)
+    pytest.fail("the demo has no gateway")
+
+
+def test_it_stays_up_until_it_is_interrupted(place: Path) -> None:
+    """Without `--once` it tells where page, metrics and health are; Ctrl-C ends everything."""
+    arguments = ("--reports", "200", "--devices", "10", "--data", str(place / "demo-up"))
+    with running_demo(*arguments) as process:
+        begun = read_until(process, "page http://127.0.0.1:")
+        ended = read_until(process, "postgresql://")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
-    text = "".join(seen)
-    assert "/metrics" in text
-    assert "/readyz" in text
+    address = re.search(r"http://127[.]0[.]0[.]1:\d+/(?= )", begun)
+    assert address
+    assert re.search(rf"page +{re.escape(address[0])}", ended)
+    assert "/metrics" in ended
+    assert "/readyz" in ended
+
+
+def test_it_is_interrupted_while_the_fleet_plays(place: Path) -> None:
+    """All programs end in order; the code says that nothing was shown."""
+    with running_demo("--data", str(place / "demo-interrupted")) as process:
+        read_until(process, "sessions")
+        process.send_signal(signal.SIGINT)
+        assert "ending everything in order" in read_until(process, "interrupted")
+        assert process.wait(60) == EXIT_WRONG
+
+
+def test_its_gateway_is_killed(place: Path) -> None:
+    """The demo says so and ends: it does not wait for what cannot come."""
+    with running_demo("--data", str(place / "demo-killed")) as process:
+        read_until(process, "sessions")
+        os.kill(gateway_of(process), signal.SIGKILL)
+        read_until(process, "the gateway does not answer")
+        assert process.wait(60) == EXIT_WRONG
