@@ -3,6 +3,8 @@
 import { count, money } from "./format.js";
 import { ofPeriod, setText } from "./figures.js";
 
+const PER_REPORT = 1; // the column that a phone has no room for
+
 const byId = (id) => document.getElementById(id);
 
 export function showBill(figures, texts) {
@@ -11,12 +13,12 @@ export function showBill(figures, texts) {
   byId("no-bill").hidden = bill !== null;
   byId("bill").hidden = bill === null;
   if (bill === null) return;
-  showBeside(bill, figures.in_force);
+  showBeside(bill, figures.in_force, texts);
   byId("tariffs").replaceChildren(...bill.lines.map((line) => row(line, figures.in_force)));
   byId("bill-note").textContent = note(bill, texts);
 }
 
-function showBeside(bill, inForce) {
+function showBeside(bill, inForce, texts) {
   const spent = bill.lines.find((line) => line.tariff === inForce);
   const sms = bill.lines.find((line) => line.is_sms && line.currency === spent?.currency);
   for (const [id, line] of [["spent", spent], ["sms", sms]]) {
@@ -25,8 +27,19 @@ function showBeside(bill, inForce) {
     byId(`${id}-bar`).style.width = `${width(line, [spent, sms])}%`;
   }
   const { saving = null, saving_percent = null, currency } = spent ?? {};
-  byId("saving").textContent = saving === null ? "–" : money(saving, currency);
-  byId("saving-percent").textContent = saving_percent === null ? "–" : `${saving_percent} %`;
+  const isDearer = saving !== null && saving.startsWith("-");
+  byId("saving").textContent = saving === null ? "–" : money(magnitude(saving), currency);
+  byId("bill").classList.toggle("dearer", isDearer);
+  byId("saved").textContent = texts.of(isDearer ? "dearer" : "saved");
+  byId("saving-percent").textContent = saving_percent === null ? "–" : share(magnitude(saving_percent));
+}
+
+function magnitude(amount) {
+  return amount.replace("-", "");
+}
+
+function share(percent) {
+  return `${percent.replace("-", "−")} %`;
 }
 
 /** Of the wider bar, in percent: for the eye only, so a float is good enough. */
@@ -46,11 +59,11 @@ function row(line, inForce) {
     sum(line.cost),
     sum(line.per_report),
     sum(line.a_year),
-    line.is_sms || line.saving_percent === null ? "–" : `${line.saving_percent} %`,
+    line.is_sms || line.saving_percent === null ? "–" : share(line.saving_percent),
   ].map((text, index) => {
     const cell = document.createElement("td");
     cell.textContent = text;
-    if (index === 1) cell.className = "wide";
+    if (index === PER_REPORT) cell.className = "wide";
     return cell;
   });
   element.append(name, ...cells);

@@ -15,7 +15,9 @@ export function showFigures(figures, texts) {
     setText(element, isKnown ? count(at(derived, element.dataset.figure)) : UNKNOWN);
   }
   setText(document.getElementById("gateway"), figures.gateway);
+  document.getElementById("today").hidden = figures.played;
   showProgress(figures, isKnown, texts);
+  showSplit(figures.streets, isKnown);
   showVerdict(figures.ledger, isKnown, texts);
 }
 
@@ -48,6 +50,17 @@ function showProgress(figures, isKnown, texts) {
   setText(document.getElementById("of"), texts.of("of", values));
   bar.setAttribute("aria-valuenow", share);
   bar.firstElementChild.style.width = `${share}%`;
+}
+
+/** How much comes from streets of each way of collecting, as far as it is counted. */
+function showSplit(streets, isKnown) {
+  const sum = (some) => some.reduce((total, street) => total + street.reports, 0);
+  const all = sum(streets);
+  for (const collection of ["market", "self"]) {
+    const own = sum(streets.filter((street) => street.collection === collection));
+    const share = all ? ` · ${((100 * own) / all).toFixed(1)} %` : "";
+    setText(document.getElementById(`split-${collection}`), isKnown ? count(own) + share : UNKNOWN);
+  }
 }
 
 function showVerdict(ledger, isKnown, texts) {

@@ -24,7 +24,7 @@ export function percent(part, whole) {
 /** Milliseconds with three figures at most. */
 export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
-  return value < 10 ? value.toFixed(1) : count(Math.round(value));
+  return value > 0 && value < 10 ? value.toFixed(1) : count(Math.round(value));
 }
 
 /** A rate: small ones with a tenth. */
@@ -32,11 +32,16 @@ export function rate(value) {
   return value < 10 && value % 1 !== 0 ? value.toFixed(1) : count(Math.round(value));
 }
 
-/** The time alone for today, else with its date. */
+/** The time alone for today, else month, day, hour and minute. */
 export function moment(text) {
   const [day, time] = inChina(new Date(text));
   const [today] = inChina(new Date());
-  return day === today ? time : `${day} ${time.slice(0, 5)}`;
+  return day === today ? time : `${day.slice(5)} ${time.slice(0, 5)}`;
+}
+
+/** Date and time. */
+export function wholeMoment(text) {
+  return inChina(new Date(text)).join(" ");
 }
 
 export function clock(milliseconds) {

@@ -30,6 +30,7 @@ document.getElementById("language").addEventListener("click", () => {
   show();
 });
 
+new ResizeObserver(show).observe(document.getElementById("map"));
 translatePage(texts);
 show();
 keepAsking({

@@ -1,13 +1,12 @@
 // A list of reports. What inspectors wrote is foreign text: it goes in as text, never as markup.
 
-import { moment } from "./format.js";
+import { moment, wholeMoment } from "./format.js";
 import { streetName } from "./streets.js";
 
-const SHOWN = 8;
 const shownBefore = new WeakMap();
 
 export function showReports(list, reports, texts) {
-  const few = reports.slice(0, SHOWN);
+  const few = reports.slice(0, list.dataset.most);
   const keys = few.map(keyOf);
   const before = shownBefore.get(list);
   const state = JSON.stringify([texts.language, few.map((report) => [report, moment(report.observed_at)])]);
@@ -31,13 +30,15 @@ function item(report, isNew, texts) {
   entry.classList.toggle("new", Boolean(isNew));
   const time = element("time", "", moment(report.observed_at));
   time.dateTime = report.observed_at;
+  time.title = wholeMoment(report.observed_at);
   const head = element("p", "head");
   if (report.urgency === "emergency") head.append(element("strong", "", texts.of("emergency")), " ");
   head.append(
     element("span", "street", streetName(report.street_code, report.street, texts)), " ",
     element("span", "class", report.class_name || `${texts.of(report.kind)} ${report.class_code}`), " ",
-    element("span", "device", texts.of("device", { device: report.device })),
+    element("span", "device", report.device),
   );
+  head.lastChild.title = texts.of("device", { device: report.device });
   entry.append(time, head, element("p", "text", report.description));
   entry.lastChild.lang = "zh-CN";
   return entry;

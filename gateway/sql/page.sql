@@ -16,7 +16,7 @@ WHERE day >= $1
 
 -- name: newest
 -- Index: publication_pkey, from its end, 200 rows; then report_pkey, one range for each run: OFFSET 0 keeps the planner from
--- reading the whole table. Reads only. Of a large transaction a few runs, spread evenly, stand for all: at most 48 runs with 12
+-- reading the whole table. Reads only. Of a large transaction a few runs, spread evenly, stand for all: at most 48 runs with 4
 -- reports are looked at.
 WITH newest AS MATERIALIZED (
     SELECT * FROM (SELECT * FROM publication ORDER BY id DESC LIMIT 200) AS last
@@ -40,7 +40,7 @@ FROM run
 CROSS JOIN LATERAL (
     SELECT * FROM report
     WHERE report.device_id = run.device_id AND report.installation = run.installation
-        AND report.sequence BETWEEN greatest(run.first, run.last - 11) AND run.last
+        AND report.sequence BETWEEN greatest(run.first, run.last - 3) AND run.last
     OFFSET 0
 ) AS report
 LEFT JOIN street ON street.code = report.street_code
