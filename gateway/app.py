@@ -23,6 +23,7 @@ from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
+from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
@@ -71,6 +72,7 @@ class Gateway:
     publishing: Publishing | None
     counter: ReportCounter | None
     traffic: TrafficMeter | None
+    page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -111,6 +113,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
             if gateway.traffic is not None:
                 stations.append(tasks.create_task(gateway.traffic.run(), name="traffic meter"))
+            if gateway.page is not None:
+                stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -208,6 +212,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         publishing,
         counter if settings.meter.enabled else None,
         traffic,
+        build_page(settings, pool, attendance) if settings.http.page else None,
     )
 
 
@@ -238,7 +243,8 @@ def _watch_queues(gateway: Gateway) -> None:
 
 @asynccontextmanager
 async def _http(gateway: Gateway) -> AsyncIterator[str]:
-    runner, address = await start_http_server(gateway.settings.http, gateway.checks)
+    figures = gateway.page.figures if gateway.page is not None else None
+    runner, address = await start_http_server(gateway.settings.http, gateway.checks, figures)
     try:
         yield address
     finally:
