@@ -35,7 +35,7 @@ def gprs(price: str, fee: int = 0, allowance_bytes: int = 0) -> DataPrices:
 
 
 def test_what_is_shipped() -> None:
-    """The prices of the published lists, that for SMS first, and one that is marked as a guess."""
+    """The prices of the published lists, that for SMS first, the guess last and marked."""
     tariffs = load_tariffs()
     assert {name: tariff.sms or tariff.data for name, tariff in tariffs.items()} == {
         "sms-2006": SmsPrices(up=Decimal("0.1"), down=Decimal("0.1")),
@@ -50,7 +50,13 @@ def test_what_is_shipped() -> None:
             pooled=True,
         ),
     }
-    assert next(iter(tariffs)) == "sms-2006"
+    assert list(tariffs) == [
+        "sms-2006",
+        "gprs-2006-no-plan",
+        "gprs-2006-plan-20",
+        "gprs-2006-plan-100",
+        "iot-2026",
+    ]
     assert [t.id for t in tariffs.values() if t.assumption] == ["iot-2026"]
     assert {t.currency for t in tariffs.values()} == {"CNY"}
 
