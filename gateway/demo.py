@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from gateway.cost.china import day_of
 from gateway.cost.period import Period
 from gateway.cost.statement import Statement
 from gateway.demo_bill import make_bill, until_metered
@@ -27,7 +28,6 @@ from gateway.demo_servers import Options, Servers
 from gateway.demo_subscriber import SUBSCRIBED
 from gateway.quarter import Measured, count_quarter
 from gateway.server_process import ServerFailedError
-from gateway.traffic_account import moment_of
 
 PUBLISHED_WITHIN_SECONDS: Final = 900.0
 """Most that publishing may take behind the fleet: ten times what the quarter needs."""
@@ -91,7 +91,7 @@ async def play(options: Options, running: Servers, watch: Watch) -> Result:
 
 def _today() -> date:
     """The day in China, which the run is metered on."""
-    return moment_of(time.time()).day
+    return day_of(int(time.time()))
 
 
 # The subscriber.
