@@ -28,7 +28,10 @@ PURE_LIBRARIES = {
 }  # fmt: skip
 """What protocol, handlers and cost may use: no event loop, database, MQTT, clock, log, file."""
 
-OBSERVE = {"gateway/observe.py", "gateway/observe_events.py", "gateway/observe_tasks.py"}
+OBSERVE = {
+    "gateway/observe.py", "gateway/observe_events.py", "gateway/observe_tasks.py",
+    "gateway/observe_counting.py", "gateway/observe_budgets.py",
+}  # fmt: skip
 
 ONLY_IN = {
     "structlog": OBSERVE,

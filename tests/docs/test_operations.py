@@ -11,8 +11,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import gateway.observe
+import gateway.observe_budgets
+import gateway.observe_counting
 import gateway.observe_events
-import gateway.observe_tasks  # noqa: F401 - all three register metrics
+import gateway.observe_tasks  # noqa: F401 - all of them register metrics
 from gateway import command
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
@@ -106,7 +108,8 @@ def test_log_events() -> None:
     written = {
         code(event): level for event, level, _ in rows(section_of(DOCUMENT, "Logs"), "event")
     }
-    sources = "".join(source(f"gateway/observe{part}.py") for part in ("", "_events", "_tasks"))
+    parts = ("", "_events", "_tasks", "_counting", "_budgets")
+    sources = "".join(source(f"gateway/observe{part}.py") for part in parts)
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}
