@@ -24,6 +24,9 @@ SEGMENT_BYTES: Final = 1_448
 ACK_DELAY_SECONDS: Final = 0.040
 """How long a receiver waits for something to send an ack along with (Linux; others up to 0.2)."""
 
+ROUND_TRIP_SECONDS: Final = 0.005
+"""How long an ack takes that is not delayed: on a mobile link longer, and more gathers."""
+
 TOGETHER_SECONDS: Final = 0.010
 """What arrives at most so long after the one before was sent with it, in the same segments."""
 
@@ -101,8 +104,10 @@ class MqttMeter:
         self._ping_until(now)
         self._active_at = now
         size = self._publish_bytes(self._up_topic, payload) + 2
-        self._up += size + HEADER * self._up_line.segments(size, now)
-        self._up -= HEADER * self._down_line.acked_along(now)
+        segments = self._up_line.segments(size, now)
+        self._up += size + HEADER * segments
+        if self._up_line.begins and self._down_line.hear(now):
+            self._up -= HEADER
         self._send_down(PUBACK_BYTES, now)
 
     def replied(self, payload: int, now: float) -> None:
@@ -164,50 +169,50 @@ class _Together:
     def __init__(self) -> None:
         self._last_at = -1.0
         self._room = 0
+        self.begins = True
+        """Whether the last message was the first of those sent at once."""
 
     def segments(self, size: int, now: float) -> int:
         """How many segments more are begun for so many bytes."""
-        if now - self._last_at > TOGETHER_SECONDS:
-            self._room = 0
+        self.begins = now - self._last_at > TOGETHER_SECONDS
         self._last_at = now
-        return self._take(size)
-
-    def _take(self, size: int) -> int:
-        more = max(0, size - self._room)
-        segments = -(-more // SEGMENT_BYTES)
-        self._room += segments * SEGMENT_BYTES - size
+        room = 0 if self.begins else self._room
+        segments = -(-max(0, size - room) // SEGMENT_BYTES)
+        self._room = room + segments * SEGMENT_BYTES - size
         return segments
 
 
 class _Nagle:
-    """The broker's segments: while a small one is not acked, what comes gathers for the next."""
+    """The broker's segments: while a small one is not acked, what comes gathers for the next. The
+    device delays its ack once: after a delay it acks at once, until it sends again.
+    """
 
     def __init__(self) -> None:
         self._acked_at = -1.0
         """When the last segment will have been acked."""
-        self._gathered: int | None = None
-        """Bytes in the segment that waits."""
+        self._gathered = 0
+        """Bytes that wait for that."""
+        self._is_delayed = True
+        """Whether the next ack is."""
 
     def segments(self, size: int, now: float) -> int:
         """How many segments more are begun for so many bytes."""
-        if self._gathered is not None and now >= self._acked_at:
-            # The one that waited has left, and is acked in its turn.
-            self._gathered, self._acked_at = None, self._acked_at + ACK_DELAY_SECONDS
         if now >= self._acked_at:
-            self._acked_at = now + ACK_DELAY_SECONDS
+            self._gathered = 0
+            wait = ACK_DELAY_SECONDS if self._is_delayed else ROUND_TRIP_SECONDS
+            self._acked_at, self._is_delayed = now + wait, False
             return -(-size // SEGMENT_BYTES)
-        before = 0 if self._gathered is None else -(-self._gathered // SEGMENT_BYTES)
-        self._gathered = (self._gathered or 0) + size
+        before = -(-self._gathered // SEGMENT_BYTES)
+        self._gathered += size
         return -(-self._gathered // SEGMENT_BYTES) - before
 
-    def acked_along(self, now: float) -> bool:
-        """The device sends: whether that carries the ack of a segment, which then has none of its
-        own.
-        """
-        waits = now < self._acked_at
-        if waits:
+    def hear(self, now: float) -> bool:
+        """The device sends: whether that carries an ack, which then needs no segment of its own."""
+        is_carried = now < self._acked_at
+        if is_carried:
             self._acked_at = now
-        return waits
+        self._is_delayed = True
+        return is_carried
 
 
 def _length_bytes(body: int) -> int:

@@ -167,16 +167,18 @@ class KernelMeter:
         return up, down
 
     def close(self, now: float, *, by_peer: bool) -> Bytes:
-        """See `TcpMeter`. The peer has finished: our FIN, its ack. It is about to: its FIN before.
-        We finish: our FIN, its FIN that acks it, our ack. Anything else was a reset, or a link that
-        died: nothing more.
+        """See `TcpMeter`. The peer has finished: our FIN acks its, and its ack. Both finish at
+        once: FIN and ack of both, but our ack may go with our FIN. We finish: the same, and its ack
+        may go with its FIN. What may be joined or not counts half. Anything else was a reset, or a
+        link that died: nothing more.
         """
         up, down = self.read(now)
         header, state = self._header, self._last[_STATE_AT]
         if state == CLOSE_WAIT:
             return up + header, down + header
         if state == ESTABLISHED:
-            return (up + 2 * header, down + header) if by_peer else (up + header, down + 2 * header)
+            more, less = 2 * header, 3 * header // 2
+            return (up + more, down + less) if by_peer else (up + less, down + more)
         return up, down
 
 

@@ -152,6 +152,8 @@ def connections(connect: Open) -> None:
         handset.leave()
 
 
+VERSIONS = {"3.1.1": paho.MQTTv311, "5": paho.MQTTv5}
+
 WORKS = {
     work.__name__: work for work in (singles, now_and_then, at_once, backlogs, idle, connections)
 }
@@ -159,7 +161,7 @@ WORKS = {
 
 def main(host: str, port: str, version: str, work: str) -> None:
     """Do one kind of work."""
-    WORKS[work](lambda: Handset(host, int(port), int(version)))
+    WORKS[work](lambda: Handset(host, int(port), VERSIONS[version]))
 
 
 if __name__ == "__main__":
