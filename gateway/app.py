@@ -179,11 +179,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         arrived=attendance.arrived,
         left=attendance.left,
     )
-    traffic = (
-        TrafficMeter(TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=loop.time)
-        if settings.meter.enabled
-        else None
-    )
+    traffic = _traffic_meter(settings, pool)
     tcp = (
         TcpServer(settings.tcp, station, admission, batcher, traffic)
         if settings.tcp.enabled
@@ -218,6 +214,15 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         budgets_of(settings.cost, pool) if is_metered else None,
         traffic,
         build_page(settings, pool, attendance) if settings.http.page else None,
+    )
+
+
+def _traffic_meter(settings: Settings, pool: asyncpg.Pool) -> TrafficMeter | None:
+    if not settings.meter.enabled:
+        return None
+    monotonic = asyncio.get_running_loop().time
+    return TrafficMeter(
+        TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=monotonic
     )
 
 
