@@ -199,7 +199,6 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    is_metered = settings.meter.enabled
     return Gateway(
         settings,
         store,
@@ -210,8 +209,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         tcp,
         mqtt,
         publishing,
-        counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
-        budgets_of(settings.cost, pool) if is_metered else None,
+        counter_of(settings.meter, pool, batcher.is_writing) if settings.meter.enabled else None,
+        budgets_of(settings.cost, pool) if settings.meter.enabled else None,
         traffic,
         build_page(settings, pool, attendance) if settings.http.page else None,
     )
