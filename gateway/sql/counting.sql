@@ -36,8 +36,8 @@ CROSS JOIN LATERAL (
 -- Indexes: task_change_pkey, task_pkey, task_request_pkey. Reads only. What would have been a short message: a task on its
 -- first way to its handset, and answers.
 SELECT
-    (at AT TIME ZONE 'Asia/Shanghai')::date AS day, task.device_id AS device, task_change.task, task.kind::text,
-    task_request.text, case_number, task_change.answer::text, task_change.answer_text,
+    task_change.id, (at AT TIME ZONE 'Asia/Shanghai')::date AS day, task.device_id AS device, task_change.task,
+    task.kind::text, task_request.text, case_number, task_change.answer::text, task_change.answer_text,
     task_change.state = 'sent' AND previous = 'queued' AS is_first_sending
 FROM task_change
 JOIN task ON task.number = task_change.task
