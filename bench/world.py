@@ -17,7 +17,7 @@ from psycopg import sql
 
 from bench.processes import READY_WITHIN_SECONDS, BenchError, program, wait_until
 from bench.workload import Handset
-from gateway.demo import figures_of
+from gateway.demo_figures import figures_of
 from gateway.devices import Devices, NewDevice
 from gateway.embedded_broker import BrokerUser, EmbeddedBroker
 from gateway.embedded_postgres import EmbeddedPostgres

@@ -28,6 +28,7 @@ from gateway.http_server import start_http_server
 from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
+from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
@@ -81,6 +82,7 @@ class Gateway:
     counter: ReportCounter | None
     bills: Bills | None
     budgets: Budgets | None
+    page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
         """What `/readyz` asks."""
@@ -126,6 +128,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.bills.run(), name="bills"))
             if gateway.budgets is not None:
                 stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
+            if gateway.page is not None:
+                stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.mqtt is not None:
@@ -186,11 +190,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         arrived=attendance.arrived,
         left=attendance.left,
     )
-    traffic = (
-        TrafficMeter(TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=loop.time)
-        if settings.meter.enabled
-        else None
-    )
+    traffic = _traffic_meter(settings, pool)
     tcp = (
         TcpServer(settings.tcp, station, admission, batcher, traffic)
         if settings.tcp.enabled
@@ -220,6 +220,16 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
         bills_of(settings.cost, pool) if is_metered else None,
         budgets_of(settings.cost, pool) if is_metered else None,
+        build_page(settings, pool, attendance) if settings.http.page else None,
+    )
+
+
+def _traffic_meter(settings: Settings, pool: asyncpg.Pool) -> TrafficMeter | None:
+    if not settings.meter.enabled:
+        return None
+    monotonic = asyncio.get_running_loop().time
+    return TrafficMeter(
+        TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=monotonic
     )
 
 
@@ -263,7 +273,8 @@ def _watch_queues(gateway: Gateway) -> None:
 
 @asynccontextmanager
 async def _http(gateway: Gateway) -> AsyncIterator[str]:
-    runner, address = await start_http_server(gateway.settings.http, gateway.checks)
+    figures = gateway.page.figures if gateway.page is not None else None
+    runner, address = await start_http_server(gateway.settings.http, gateway.checks, figures)
     try:
         yield address
     finally:

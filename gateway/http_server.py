@@ -1,4 +1,4 @@
-"""Metrics and health over HTTP, for ops: `/metrics`, `/healthz`, `/readyz`."""
+"""HTTP for ops: `/metrics`, `/healthz`, `/readyz`, and the page."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway import observe
+from gateway.page_server import Ask, add_page
 from gateway.settings import HttpSettings
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
@@ -15,11 +16,14 @@ SHUTDOWN_SECONDS: Final = 1.0
 """A scrape under way at shutdown may finish; nothing here is worth more waiting."""
 
 
-async def start_http_server(settings: HttpSettings, checks: Checks) -> tuple[web.AppRunner, str]:
+async def start_http_server(
+    settings: HttpSettings, checks: Checks, figures: Ask | None = None
+) -> tuple[web.AppRunner, str]:
     """Serve until `cleanup` of the runner; returns it and the base address.
 
     `/healthz` answers while the event loop lives; `/readyz` answers 200 when all `checks` hold and
-    else 503, with each by name. Raises `OSError` when the port is taken.
+    else 503, with each by name. The page shows the `figures`; without them there is none. Raises
+    `OSError` when the port is taken.
     """
 
     async def ready(_request: web.Request) -> web.Response:
@@ -33,6 +37,8 @@ async def start_http_server(settings: HttpSettings, checks: Checks) -> tuple[web
     application.router.add_get("/metrics", observe.metrics_handler())
     application.router.add_get("/healthz", healthy)
     application.router.add_get("/readyz", ready)
+    if figures is not None:
+        add_page(application, figures)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:

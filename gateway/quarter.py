@@ -1,6 +1,7 @@
 """The quarter's table: what the database holds beside what the district published."""
 
 import tomllib
+from datetime import date
 from importlib import resources
 
 import asyncpg
@@ -14,6 +15,8 @@ COLLECTIONS = ("market", "self")
 class Published(msgspec.Struct, frozen=True):
     """The published figures of the first quarter of 2008; source in the data file."""
 
+    first_day: date
+    last_day: date
     market: int
     self_run: int
     market_inspectors: int
@@ -52,6 +55,8 @@ def load_published() -> Published:
     )
     reports, inspectors = data["reports"], data["inspectors"]
     return Published(
+        first_day=data["period"]["first_day"],
+        last_day=data["period"]["last_day"],
         market=reports["market"],
         self_run=reports["self"],
         market_inspectors=inspectors["market"],
@@ -64,7 +69,8 @@ async def count_quarter(connection: asyncpg.Connection) -> Measured:
     """Count the reports of the first quarter of 2008 in the database."""
     rows = await connection.fetch(
         "SELECT collection, reports, inspectors FROM quarter_by_collection"
-        " WHERE quarter_start = '2008-01-01'"
+        " WHERE quarter_start = $1",
+        load_published().first_day,
     )
     by_collection = {row["collection"]: row for row in rows}
     market, self_run = (by_collection.get(name) for name in COLLECTIONS)

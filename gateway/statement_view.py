@@ -21,6 +21,9 @@ NOTHING: Final = "-"
 
 ASSUMPTION: Final = "some prices are our assumptions"
 
+ID_COLUMNS: Final = 10
+"""For a tariff's id beside its sums, on a terminal of 80; a longer one goes on in the next line."""
+
 _TARIFF_COLUMNS: Final = (
     "tariff", "currency", "cost", "per_report", "a_year", "saving", "saving_percent",
     "saving_a_year",
@@ -120,8 +123,9 @@ def _tariffs(statement: Statement) -> Table:
     currencies = {line.currency for line in statement.lines}
     one = f" ({currencies.pop()})" if len(currencies) == 1 else ""
     table = _wide_table(f"What it costs, and what is saved against SMS{one}")
-    headings = ("per report", "saved", "saved %", "a year", "saved a year")
+    headings = ("a report", "saved", "in %", "a year", "saved a year")
     _add_columns(table, "tariff", f"{_count(statement.days)} days", *headings)
+    table.columns[0].max_width = ID_COLUMNS
     if currencies:
         table.add_column("")
     for line in statement.lines:

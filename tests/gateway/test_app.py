@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from gateway.app import serve
 from gateway.batcher import Batcher
-from gateway.demo import figures_of
+from gateway.demo_figures import figures_of
 from gateway.embedded_postgres import EmbeddedPostgres
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.messages import Goodbye, Ping, Pong

@@ -1,90 +1,62 @@
-"""The small parts of the demo: figures from metrics, the ledger, its addresses for a shell."""
+"""The steps of the demo after its servers are up, each where it goes wrong.
 
-import subprocess
-from pathlib import Path
-
-from prometheus_client import generate_latest
-
-from gateway import observe
-from gateway.demo import Servers, _write_environment, figures_of, ledger_closes, ledger_of
-from gateway.embedded_broker import BrokerUser
-from gateway.parcel import Transport
-
-EXPOSITION = """\
-# HELP gateway_received_total Reports, tracks and bad frames received
-# TYPE gateway_received_total counter
-gateway_received_total{transport="tcp"} 1000.0
-gateway_received_total{transport="mqtt"} 234.0
-gateway_stored_total{transport="tcp"} 1.2e+03
-gateway_duplicate_total{transport="mqtt"} 20.0
-gateway_quarantined_total{transport="mqtt"} 5.0
-gateway_refused_total{transport="mqtt"} 4.0
-gateway_in_flight{transport="tcp"} 5.0
-gateway_batch_items_bucket{le="+Inf"} 7.0
-gateway_broker_connected 1.0
-process_open_fds 12.0
-python_info{implementation="CPython"} 1.0
+The whole of it runs in tests/end_to_end/test_demo.py.
 """
 
+import signal
+from pathlib import Path
 
-def test_figures_are_sums_over_labels() -> None:
-    """By name without prefix and suffix; what is not ours is left out."""
-    figures = figures_of(EXPOSITION)
-    assert figures["received"] == 1_234
-    assert figures["stored"] == 1_200
-    assert figures["broker_connected"] == 1
-    assert not [name for name in figures if "fds" in name or "info" in name]
+import asyncpg
+import pytest
 
-
-def test_figures_of_nothing() -> None:
-    """A gateway that has just started may have no figures yet."""
-    assert figures_of("") == {}
-
-
-def test_names_are_those_of_the_real_metrics() -> None:
-    """What the ledger is made of stands in what a gateway really serves."""
-    observe.parcel_received(Transport.TCP, 0)
-    figures = figures_of(generate_latest().decode())
-    assert set(ledger_of({})) <= set(figures)
+from gateway import demo
+from gateway.demo import _counted_events, _subscriber, _until_published
+from gateway.demo_process import program
+from gateway.demo_servers import Options, Servers
+from gateway.embedded_broker import BrokerUser
+from gateway.server_process import ServerFailedError, free_port
 
 
-def test_the_ledger_closes() -> None:
-    """Received is the sum of the others."""
-    ledger = ledger_of(figures_of(EXPOSITION))
-    assert (ledger["received"], ledger["stored"], ledger["duplicate"]) == (1_234, 1_200, 20)
-    assert (ledger["quarantined"], ledger["refused"], ledger["in_flight"]) == (5, 4, 5)
-    assert ledger_closes(ledger)
+def options_of(directory: Path) -> Options:
+    """A small quarter."""
+    return Options(directory, 200, 10, "tcp", "perfect", "max", 1)
 
 
-def test_the_ledger_does_not_close() -> None:
-    """One report too few in any place shows."""
-    ledger = ledger_of(figures_of(EXPOSITION))
-    for name in ledger:
-        assert not ledger_closes({**ledger, name: ledger[name] + 1})
-
-
-def test_the_ledger_of_nothing_closes() -> None:
-    """Nothing received, nothing missing."""
-    ledger = ledger_of({})
-    assert set(ledger.values()) == {0}
-    assert ledger_closes(ledger)
-
-
-def test_the_addresses_for_a_shell(tmp_path: Path) -> None:
-    """A shell reads them as they are, and nobody else may: a password is among them."""
-    file = tmp_path / "environment"
+def nowhere(directory: Path) -> Servers:
+    """Addresses at which nobody listens."""
+    broker = f"127.0.0.1:{free_port()}"
     user = BrokerUser("workflow", "secret", is_workflow=True)
-    dsn = "postgresql://gateway@127.0.0.1:5432/quarter?application_name=a b"
-    _write_environment(Servers(dsn, "http://x", "127.0.0.1:1", "127.0.0.1:2", user, file))
-    echo = 'set -a; . "$0"; env'
-    read = subprocess.run(
-        ["/bin/sh", "-c", echo, file], capture_output=True, text=True, check=True, env={}
-    ).stdout.splitlines()
-    assert {
-        f"GATEWAY_DATABASE__DSN={dsn}",
-        "TCP_GATEWAY=127.0.0.1:1",
-        "BROKER=127.0.0.1:2",
-        "BROKER_USER=workflow",
-        "BROKER_PASSWORD=secret",
-    } <= set(read)
-    assert file.stat().st_mode & 0o077 == 0
+    return Servers("postgresql://127.0.0.1:1/x", "http://127.0.0.1:1", broker, broker, user,
+                   directory / "environment")  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_a_subscriber_that_cannot_subscribe(tmp_path: Path) -> None:
+    """The error tells what it said, at once."""
+    with pytest.raises(ServerFailedError, match=r"(?s)subscriber ended.*refused"):
+        async with _subscriber(options_of(tmp_path), nowhere(tmp_path)):
+            pytest.fail("nobody listens")
+
+
+@pytest.mark.asyncio
+async def test_a_subscriber_that_counted_nothing(tmp_path: Path) -> None:
+    """It ended without its figures: an error, not zeros."""
+    log = tmp_path / "subscriber.log"
+    async with program(["-c", "import time; time.sleep(600)"], log, {}) as process:
+        with pytest.raises(ServerFailedError, match="counted nothing"):
+            await _counted_events(options_of(tmp_path), process)
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.asyncio
+async def test_all_is_published(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits while something waits for the relay, and gives up after a while."""
+    monkeypatch.setattr(demo, "PUBLISHED_WITHIN_SECONDS", 0.5)
+    await _until_published(database_dsn)
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        await connection.execute("INSERT INTO publication DEFAULT VALUES")
+    finally:
+        await connection.close()
+    with pytest.raises(ServerFailedError, match="not published everything"):
+        await _until_published(database_dsn)

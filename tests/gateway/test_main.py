@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from gateway import __version__
 from gateway.__main__ import main
 from gateway.command import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
-from gateway.demo import figures_of
+from gateway.demo_figures import figures_of
 from gateway.devices import Devices, NewDevice
 from gateway.embedded_postgres import EmbeddedPostgres
 from gateway.protocol.errors import GoodbyeReason

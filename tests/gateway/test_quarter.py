@@ -1,6 +1,6 @@
 """The quarter's table: published figures, and the same counted in a real database."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import StringIO
 
 import asyncpg
@@ -28,6 +28,7 @@ def test_published_figures() -> None:
     """As the district printed them: they add up, and their shares are the printed ones."""
     published = load_published()
     assert (published.total, published.market, published.self_run) == (265_735, 227_804, 37_931)
+    assert (published.first_day, published.last_day) == (date(2008, 1, 1), date(2008, 3, 31))
     assert (published.market_inspectors, published.self_inspectors) == (336, 437)
     assert percent(published.market, published.total) == 85.7
     assert percent(published.self_run, published.total) == 14.3

@@ -139,6 +139,21 @@ def test_the_currency_stands_once_or_in_each_line() -> None:
     assert "CNY" not in line_with(text, " sms-2006 ")
 
 
+def test_the_bill_of_a_district_fits_80_columns() -> None:
+    """Each of its sums stands in one piece, the negative ones too."""
+    sums = ("231900.00", "0.8727", "-153455.50", "-195.6", "927600.00", "-612960.84")
+    names = ("cost", "per_report", "saving", "saving_percent", "a_year", "saving_a_year")
+    figures = dict(zip(names, map(Decimal, sums), strict=True))
+    line = msgspec.structs.replace(STATEMENT.lines[0], tariff="gprs-2006-plan-100", **figures)
+    console = Console(file=io.StringIO(), width=80)
+    for table in render_statement(msgspec.structs.replace(STATEMENT, lines=[line])):
+        console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    words = console.file.getvalue().split()
+    assert set(words) >= {f"{Decimal(text):,}" for text in sums}
+    assert "gprs-2006-plan-100" in words
+
+
 def test_no_figure_is_cut_off_on_a_narrow_terminal() -> None:
     """A sum without its last digits is another sum."""
     line = msgspec.structs.replace(STATEMENT.lines[0], a_year=Decimal("1234567890.12"))
