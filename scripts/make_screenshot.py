@@ -33,7 +33,9 @@ def main() -> None:
             color_scheme=options.scheme,
         )
         page.goto(options.address)
-        expect(page.locator("body")).to_have_attribute("data-state", "live", timeout=DRAWN_WITHIN_MS)
+        expect(page.locator("body")).to_have_attribute(
+            "data-state", "live", timeout=DRAWN_WITHIN_MS
+        )
         expect(page.locator("#bill")).to_be_visible(timeout=DRAWN_WITHIN_MS)
         expect(page.locator("#rate-now")).to_have_text(re.compile(r"\d"), timeout=DRAWN_WITHIN_MS)
         page.wait_for_timeout(options.seconds * 1_000)  # for charts that have something to show

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.cost.period import Period
 from gateway.page_figures import NEW_EMERGENCIES_A_LOOK, FiguresReader, Ledger, OpenTasks
 from gateway.page_scope import scope_of
 from gateway.parcel import Parcel, Transport

@@ -24,8 +24,7 @@ class Process:
         """So many reports, each in a frame of its own, acked after so long."""
         self.stored += reports
         self.acks = [
-            n + reports * (ack_seconds <= b)
-            for n, b in zip(self.acks, ACK_BOUNDS, strict=True)
+            n + reports * (ack_seconds <= b) for n, b in zip(self.acks, ACK_BOUNDS, strict=True)
         ]
 
     def read(self) -> Readings:
@@ -136,5 +135,5 @@ def test_quantiles_ascend(each: list[int]) -> None:
     values = [value for value in found if value is not None]
     assert len(values) == 5
     assert all(a <= b + 1e-9 for a, b in pairwise(values))
-    assert 0 <= values[0]
+    assert values[0] >= 0
     assert values[-1] <= ACK_BOUNDS[-2]

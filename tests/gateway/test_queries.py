@@ -5,7 +5,9 @@ import pytest
 from gateway.queries import load_queries
 
 
-@pytest.mark.parametrize("file", ["store.sql", "devices.sql", "reference.sql", "tasks.sql"])
+@pytest.mark.parametrize(
+    "file", ["store.sql", "devices.sql", "reference.sql", "tasks.sql", "page.sql"]
+)
 def test_statements_have_names_and_no_comments(file: str) -> None:
     """Each named statement is SQL alone."""
     queries = load_queries(file)

@@ -12,8 +12,8 @@ from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.messages import Goodbye, Ping, Pong, Refusal
 from gateway.protocol.task_messages import TaskWithdrawal
 from gateway.settings import TcpSettings
-from gateway.tcp_server import RESTART_RETRY_SECONDS, TcpServer
 from gateway.tcp_greeting import BUSY_RETRY_SECONDS
+from gateway.tcp_server import RESTART_RETRY_SECONDS, TcpServer
 from tests.helpers.device_client import connect, greeted
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.metrics import TCP, LedgerOfMetrics, grown, value_of
