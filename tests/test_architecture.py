@@ -28,7 +28,13 @@ PURE_LIBRARIES = {
 }  # fmt: skip
 """What protocol, handlers and cost may use: no event loop, database, MQTT, clock, log, file."""
 
-OBSERVE = {"gateway/observe.py", "gateway/observe_events.py", "gateway/observe_tasks.py"}
+OBSERVE = {
+    "gateway/observe.py",
+    "gateway/observe_events.py",
+    "gateway/observe_page.py",
+    "gateway/observe_readings.py",
+    "gateway/observe_tasks.py",
+}
 
 ONLY_IN = {
     "structlog": OBSERVE,

@@ -14,10 +14,16 @@ import gateway.observe
 import gateway.observe_events
 import gateway.observe_tasks  # noqa: F401 - all three register metrics
 from gateway import command
+from gateway.cost.period import Period
+from gateway.page_figures import Figures, Ledger, OpenTasks, ShownReport, StreetFigures
+from gateway.pulse import Sample
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("", "_events", "_page", "_tasks")
+"""Of the source of log lines."""
+
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
@@ -106,10 +112,26 @@ def test_log_events() -> None:
     written = {
         code(event): level for event, level, _ in rows(section_of(DOCUMENT, "Logs"), "event")
     }
-    sources = "".join(source(f"gateway/observe{part}.py") for part in ("", "_events", "_tasks"))
+    sources = "".join(source(f"gateway/observe{part}.py") for part in PARTS)
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}
+
+
+def test_figures_of_the_page() -> None:
+    """Each field of the answer, and of the lists in it."""
+    lines = {
+        tuple(re.findall(r"`(\w+)`", names)): set(re.findall(r"`(\w+)`", what))
+        for names, what in rows(section_of(DOCUMENT, "The page"), "field")
+    }
+    named = [name for names in lines for name in names]
+    assert sorted(named) == sorted(Figures.__struct_fields__)
+    inner = {
+        ("period",): Period, ("ledger",): Ledger, ("tasks",): OpenTasks, ("pulse",): Sample,
+        ("streets",): StreetFigures, ("newest", "emergencies"): ShownReport,
+    }  # fmt: skip
+    for names, struct in inner.items():
+        assert lines[names] >= set(struct.__struct_fields__), names
 
 
 def test_exit_codes() -> None:

@@ -234,7 +234,8 @@ INSERT INTO report SELECT
     n / 500 + 1, 44030700300101, now(), now(), 1, n % 500 + 1, 203, 440307003, 1, 1, 1, 'event',
     'ordinary', 'routine', 'tcp', 1, 0, null, false, repeat('x', 60)
 FROM generate_series(0, 59999) AS n;
-INSERT INTO publication (reports, emergencies, device_id, installation, first_sequence, last_sequence)
+INSERT INTO publication
+    (reports, emergencies, device_id, installation, first_sequence, last_sequence)
 SELECT 20, n % 2, array[n / 25 + 1], '{1}', array[n % 25 * 20 + 1], array[n % 25 * 20 + 20]
 FROM generate_series(0, 2999) AS n;
 INSERT INTO task_request (id, kind, text, case_number, expires_at, pictures)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.observe_readings import ACK_BOUNDS, Readings
 from gateway.pulse import EVERY_SECONDS, KEPT_SAMPLES, WINDOW_READINGS, Pulse, Sample, quantile
+from tests.helpers.tcp_gateway import until
 
 
 class Process:
@@ -101,8 +102,7 @@ async def test_it_beats_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     pulse = Process().pulse()
     async with asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(pulse.run())
-        while len(pulse.since(0)) < 3:
-            await asyncio.sleep(0)
+        await until(lambda: len(pulse.since(0)) >= 3)
         beating.cancel()
 
 
