@@ -166,6 +166,20 @@ async def test_money_is_that_of_the_statement(database_dsn: str) -> None:
         assert seen.errors == []
 
 
+async def test_money_that_is_still_being_counted_says_so(database_dsn: str) -> None:
+    """A bill of half of the reports is no saving and no loss yet."""
+    await fill(database_dsn)
+    await register(database_dsn)
+    async with served_gateway(database_dsn, meter={"enabled": False}, **QUARTER) as gateway:
+        async with greeted(gateway.tcp) as device:
+            await device.send(backlog(12))
+            await device.expect_acks_of(*range(1, 13))
+        async with open_page(gateway.http) as (page, _):
+            await expect(page.locator("#saved")).to_contain_text("still counting")
+            assert await text(page, "#uncounted") == "12 more are still to be counted."
+            assert await page.locator("#bill.unfinished").count() == 1
+
+
 def make_lines(bill: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The lines of a bill by tariff."""
     return {line["tariff"]: line for line in bill["lines"]}
