@@ -38,6 +38,7 @@ def main() -> None:
             viewport={"width": options.width, "height": options.height},
             locale=options.language,
             color_scheme=options.scheme,
+            reduced_motion="reduce",  # nothing is caught half-way
         )
         page.goto(options.address)
         expect(page.locator("body")).to_have_attribute(

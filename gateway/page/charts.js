@@ -86,7 +86,7 @@ function plot(chart, samples) {
   };
   const options = {
     ...sizeOf(element.getBoundingClientRect()),
-    padding: [8, 8, 0, 0],
+    padding: [8, 28, 0, 0],
     cursor: { show: false },
     legend: { show: false },
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
