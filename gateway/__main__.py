@@ -1,4 +1,4 @@
-"""The command line: `gateway serve | migrate | devices | tasks | events | demo`."""
+"""The command line: `gateway serve | migrate | devices | tasks | events | cost | demo`."""
 
 import asyncio
 import signal
@@ -10,6 +10,7 @@ from gateway import __version__, observe
 from gateway.app import serve as serve_gateway
 from gateway.collector import calm_collector
 from gateway.command import load_or_exit, run_or_exit
+from gateway.cost_command import cost
 from gateway.demo_command import demo
 from gateway.devices_command import devices
 from gateway.events_command import events
@@ -79,6 +80,7 @@ async def _serve_until_signal(settings: Settings) -> None:
 main.add_command(devices)
 main.add_command(tasks)
 main.add_command(events)
+main.add_command(cost)
 main.add_command(demo)
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission, desk and courier, publishing -> HTTP -> TCP, MQTT.
+Start: database -> batcher, admission, desk and courier, publishing, counting -> HTTP -> TCP, MQTT.
 Stop: read nothing more -> flush desk, batcher -> acks, goodbye -> last events -> HTTP -> database.
 """
 
@@ -19,6 +19,7 @@ from gateway import observe
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
+from gateway.budgets import Budgets, budgets_of
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
 from gateway.mqtt_source import MqttSource
@@ -71,6 +72,7 @@ class Gateway:
     mqtt: MqttSource | None
     publishing: Publishing | None
     counter: ReportCounter | None
+    budgets: Budgets | None
     traffic: TrafficMeter | None
     page: PageStation | None
 
@@ -111,6 +113,8 @@ async def serve(
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
             if gateway.counter is not None:
                 stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
+            if gateway.budgets is not None:
+                stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
             if gateway.traffic is not None:
                 stations.append(tasks.create_task(gateway.traffic.run(), name="traffic meter"))
             if gateway.page is not None:
@@ -175,11 +179,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         arrived=attendance.arrived,
         left=attendance.left,
     )
-    traffic = (
-        TrafficMeter(TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=loop.time)
-        if settings.meter.enabled
-        else None
-    )
+    traffic = _traffic_meter(settings, pool)
     tcp = (
         TcpServer(settings.tcp, station, admission, batcher, traffic)
         if settings.tcp.enabled
@@ -199,7 +199,6 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     )
     if publishing is not None:
         batcher.is_publishing_emergency = publishing.is_hurrying
-    counter = counter_of(settings.meter, pool, batcher.is_writing)
     return Gateway(
         settings,
         store,
@@ -210,9 +209,19 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         tcp,
         mqtt,
         publishing,
-        counter if settings.meter.enabled else None,
+        counter_of(settings.meter, pool, batcher.is_writing) if settings.meter.enabled else None,
+        budgets_of(settings.cost, pool) if settings.meter.enabled else None,
         traffic,
         build_page(settings, pool, attendance) if settings.http.page else None,
+    )
+
+
+def _traffic_meter(settings: Settings, pool: asyncpg.Pool) -> TrafficMeter | None:
+    if not settings.meter.enabled:
+        return None
+    monotonic = asyncio.get_running_loop().time
+    return TrafficMeter(
+        TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=monotonic
     )
 
 

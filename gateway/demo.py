@@ -7,15 +7,21 @@ a subscriber.
 import asyncio
 import json
 import signal
+import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
+from gateway.cost.china import day_of
+from gateway.cost.period import Period
+from gateway.cost.statement import Statement
+from gateway.demo_bill import make_bill, until_metered
 from gateway.demo_figures import Watch, fetch_figures, ledger_of, watched
 from gateway.demo_process import POLL_SECONDS, READY_WITHIN_SECONDS, program, tail
 from gateway.demo_servers import Options, Servers
@@ -29,19 +35,24 @@ PUBLISHED_WITHIN_SECONDS: Final = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What fleet and subscriber say, what the gateway counted and what the database holds."""
+    """What fleet and subscriber say, what the gateway counted, what the database holds, and what it
+    cost.
+    """
 
     fleet: Mapping[str, Any]
     events: Mapping[str, int]
     ledger: Mapping[str, int]
     quarter: Measured
+    bill: Statement
+    seconds_behind: Mapping[str, float]
+    """How long after the fleet the last event was published, and the last report metered."""
     exit_code: int
     """Of the fleet: 0 only if nothing is missing, extra or altered."""
 
 
 async def play(options: Options, running: Servers, watch: Watch) -> Result:
     """Let the fleet play the quarter, verify it row by row, and count."""
-    directory = options.directory
+    directory, began = options.directory, _today()
     summary_file = directory / "fleet.json"
     summary_file.unlink(missing_ok=True)
     for leftover in directory.glob("outbox.sqlite*"):
@@ -60,8 +71,13 @@ async def play(options: Options, running: Servers, watch: Watch) -> Result:
             exit_code = await watched(running.http, watch, fleet.wait())
         if not summary_file.exists():
             raise ServerFailedError(f"the fleet ended with code {exit_code}:\n{tail(log)}")
+        played_at = time.monotonic()
         await watched(running.http, watch, _until_published(running.dsn))
+        published_at = time.monotonic()
         events = await _counted_events(options, subscriber)
+    await watched(running.http, watch, until_metered(running.dsn, running.http))
+    behind = {"events": published_at - played_at, "metering": time.monotonic() - played_at}
+    bill = await make_bill(running.dsn, Period(began, _today()))
     figures = await fetch_figures(running.http)
     watch(figures)
     connection = await asyncpg.connect(running.dsn)
@@ -70,7 +86,12 @@ async def play(options: Options, running: Servers, watch: Watch) -> Result:
     finally:
         await connection.close()
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
-    return Result(summary, events, ledger_of(figures), quarter, exit_code)
+    return Result(summary, events, ledger_of(figures), quarter, bill, behind, exit_code)
+
+
+def _today() -> date:
+    """The day in China, which the run is metered on."""
+    return day_of(int(time.time()))
 
 
 # The subscriber.

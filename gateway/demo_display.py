@@ -35,9 +35,10 @@ class Display:
             self._written_at = now
             stored, sessions = figures.get("stored", 0), figures.get("sessions", 0)
             events = figures.get("events_published", 0)
+            counted = figures.get("messages_counted", 0)
             self._console.print(
                 f"stored {stored:,.0f} of {self._expected:,}, sessions {sessions:,.0f},"
-                f" events {events:,.0f}"
+                f" events {events:,.0f}, counted {counted:,.0f}"
             )
 
     def _table(self, figures: Mapping[str, float], now: float) -> Table:
@@ -52,6 +53,7 @@ class Display:
             "sessions": f"{figures.get('sessions', 0):,.0f}",
             "sessions opened": f"{figures.get('sessions_opened', 0):,.0f}",
             "events published": f"{figures.get('events_published', 0):,.0f}",
+            "counted for the bill": f"{figures.get('messages_counted', 0):,.0f}",
             "seconds": f"{elapsed:,.0f}",
         }
         table = Table(title="The quarter, live", show_header=False)

@@ -57,13 +57,18 @@ async def fetch_figures(http: str) -> dict[str, float]:
 
 
 def figures_of(exposition: str) -> dict[str, float]:
-    """Sums over all labels of what the gateway exports, by name without prefix and suffix."""
+    """Sums over all labels of what the gateway exports, by name without prefix and suffix. Depths
+    of queues, whose sum says nothing, stand under the names of the queues.
+    """
     figures: dict[str, float] = {}
     for line in exposition.splitlines():
         if not line.startswith("gateway_"):
             continue
         name, _, value = line.rpartition(" ")
-        key = name.partition("{")[0].removeprefix("gateway_").removesuffix("_total")
+        metric, _, labels = name.partition("{")
+        key = metric.removeprefix("gateway_").removesuffix("_total")
+        if key == "queue_depth":
+            key = labels.removeprefix('queue="').removesuffix('"}')
         figures[key] = figures.get(key, 0.0) + float(value)
     return figures
 

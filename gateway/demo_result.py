@@ -1,14 +1,17 @@
 """What the demo says of a run: the figures as JSON, whether all is right, and tables to read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from gateway import quarter
+from gateway.cost.played import count_shifts
+from gateway.cost.statement import Statement
 from gateway.demo import Result
 from gateway.demo_figures import ledger_closes
+from gateway.statement_view import render_statement, statement_json
 
 
 def summarize(result: Result, seconds: float) -> dict[str, Any]:
@@ -37,6 +40,8 @@ def summarize(result: Result, seconds: float) -> dict[str, Any]:
         "bytes_down_per_report": fleet["bytes_down_per_report"],
         "ledger": {**ledger, "closes": ledger_closes(ledger)},
         "seconds_with_verification": round(seconds, 2),
+        "seconds_behind": {name: round(s, 1) for name, s in result.seconds_behind.items()},
+        "bill": statement_json(result.bill),
     }
 
 
@@ -77,3 +82,28 @@ def show(console: Console, result: Result, figures: Mapping[str, Any]) -> None:
         f" down {figures['bytes_down_per_report']}",
         soft_wrap=True,
     )
+    for table in render_statement(result.bill):
+        console.print(table)
+    for line in explain_bill(result.bill, figures["seconds"]):
+        console.print(line, soft_wrap=True)
+
+
+def explain_bill(bill: Statement, seconds: float) -> Iterator[str]:
+    """What of the bill is measured and what is calculated, in a line each."""
+    totals = bill.totals
+    shifts, hours = count_shifts(bill.played_as or bill.period), bill.break_even.shift_hours
+    metered = totals.bytes_up + totals.bytes_down - totals.idle_bytes
+    yield (
+        f"metered: {metered:,} bytes, {metered / max(totals.reports, 1):,.1f} a report, headers and"
+        " what was sent again included; TCP by the kernel, MQTT by a model of its packets"
+    )
+    yield (
+        f"calculated: {totals.idle_bytes:,} bytes; {bill.days} days were played in {seconds:,.0f}"
+        f" s, so a standing connection with heartbeats is added for {shifts} shifts of {hours} h"
+    )
+    expected = quarter.load_published().total
+    if totals.reports < expected:
+        yield (
+            f"scaled down: {totals.reports:,} of {expected:,} reports bear the fees and heartbeats"
+            " of a whole quarter; only the whole quarter's bill says something"
+        )

@@ -97,6 +97,7 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
             "GATEWAY_TCP__PORT": str(tcp_port),
             "GATEWAY_HTTP__PORT": str(http_port),
             "GATEWAY_COST__PLAYED_AS": played_as(),
+            "GATEWAY_METER__ENABLED": "true",
             "GATEWAY_MQTT__ENABLED": "true",
             "GATEWAY_MQTT__HOST": broker.host,
             "GATEWAY_MQTT__PORT": str(broker.port),

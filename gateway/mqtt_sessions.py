@@ -9,6 +9,7 @@ from gateway import observe
 from gateway.admission import Admission, Admitted, Applicant
 from gateway.batcher import Batcher
 from gateway.mqtt_client import Delivery, ManualAcks
+from gateway.mqtt_traffic import MqttTraffic
 from gateway.parcel import Transport
 from gateway.protocol import topics
 from gateway.protocol.connection import Event
@@ -62,6 +63,7 @@ class MqttSessions:
         batcher: Batcher,
         *,
         recheck_device_seconds: float,
+        traffic: MqttTraffic | None = None,
     ) -> None:
         self.replies: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_REPLIES)
         """Topic and body of what is to be published."""
@@ -71,6 +73,7 @@ class MqttSessions:
         self._admission = admission
         self._batcher = batcher
         self._recheck_device_seconds = recheck_device_seconds
+        self._traffic = traffic
         self._inbox: deque[Received] = deque()
         self._open: OrderedDict[Key, tuple[Session, float]] = OrderedDict()
         self._applying: dict[Key, deque[Received]] = {}
@@ -126,6 +129,8 @@ class MqttSessions:
             return
         if isinstance(event, Goodbye):
             # Of a device that leaves, or its will. It opens no session: nobody has to be known.
+            if self._traffic:
+                self._traffic.left(received.key, len(received.body))
             self._forget(received.key)
             received.settled()
             return
@@ -137,6 +142,8 @@ class MqttSessions:
 
     def _hand_over(self, session: Session, received: Received) -> None:
         event = received.event
+        if self._traffic:
+            self._traffic.published(received.key, len(received.body))
         if isinstance(event, BadFrame) and not session.has_sent_bad_frame:
             session.has_sent_bad_frame = True
             observe.first_bad_frame("broker", session.device_id, event)
@@ -185,6 +192,8 @@ class MqttSessions:
             return
         session = self._admit(key, admitted)
         if isinstance(received.event, Hello):
+            if self._traffic:
+                self._traffic.greeted(key, len(received.body))
             now, edition = int(self._station.unix_time()), self._station.tables.current
             self._reply(key, [admitted.welcome(now, edition)])
             received.settled()
@@ -226,6 +235,8 @@ class MqttSessions:
         if entry is not None:
             self._station.left(entry[0])
             observe.sessions_open(Transport.MQTT, len(self._open))
+        if self._traffic:
+            self._traffic.forget(key)
 
     def _refuse(self, key: Key, waiting: list[Received]) -> None:
         observe.not_admitted(Transport.MQTT, key[0], "broker")
@@ -238,7 +249,10 @@ class MqttSessions:
     def _reply(self, key: Key, messages: list[Message]) -> None:
         topic = topics.down_topic(*key)
         for message in messages:
+            body = encode(message)
             try:
-                self.replies.put_nowait((topic, encode(message)))
+                self.replies.put_nowait((topic, body))
+                if self._traffic:
+                    self._traffic.replied(key, len(body))
             except asyncio.QueueFull:
                 observe.reply_dropped(Transport.MQTT)

@@ -27,6 +27,7 @@ from gateway.mqtt_client import (
     versions,
 )
 from gateway.mqtt_sessions import MqttSessions, Received
+from gateway.mqtt_traffic import MqttTraffic
 from gateway.protocol import limits, topics
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode
@@ -91,11 +92,13 @@ class MqttSource:
         self._settings = settings
         self._client_id = settings.client_id or f"gateway-{name}"
         self._batcher = batcher
+        self._traffic = MqttTraffic(traffic, station.monotonic) if traffic else None
         self._sessions = MqttSessions(
             station,
             admission,
             batcher,
             recheck_device_seconds=settings.recheck_device_seconds,
+            traffic=self._traffic,
         )
         self._take_request = take_request
         self._acks: ManualAcks | None = None
@@ -154,6 +157,8 @@ class MqttSource:
             self._acks = acks
             await self._subscribe(client, version)
             self.is_connected = self._has_worked = True
+            if self._traffic:
+                self._traffic.is_5 = version is V5
             observe.broker_connected(version.name)
             async with asyncio.TaskGroup() as tasks:
                 lost = tasks.create_task(until_lost(client), name="broker connection")

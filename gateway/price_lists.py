@@ -1,6 +1,7 @@
 """Reads tariffs: those that are shipped, and those of an operator's own folder."""
 
 import re
+from decimal import Decimal
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,7 +15,7 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def load_tariffs(folder: str = "") -> dict[str, Tariff]:
-    """All tariffs by id: first those for SMS, then by name.
+    """All tariffs by id: those for SMS first, assumptions last, then from the lowest fee up.
 
     Args:
         folder: One with tariffs of your own, beside those that are shipped; one with the same id
@@ -26,8 +27,7 @@ def load_tariffs(folder: str = "") -> dict[str, Tariff]:
     found = _in_folder(resources.files("gateway").joinpath("tariffs"))
     if folder:
         found |= _in_folder(Path(folder))
-    ordered = sorted(found.values(), key=lambda tariff: (tariff.sms is None, tariff.id))
-    return {tariff.id: tariff for tariff in ordered}
+    return {tariff.id: tariff for tariff in sorted(found.values(), key=_order)}
 
 
 def find_tariff(name_or_path: str, folder: str = "") -> Tariff:
@@ -45,6 +45,11 @@ def find_tariff(name_or_path: str, folder: str = "") -> Tariff:
             f" and files that end in {ENDING}"
         )
     return known[name_or_path]
+
+
+def _order(tariff: Tariff) -> tuple[bool, bool, Decimal, str]:
+    fee = tariff.data.fee if tariff.data else Decimal(0)
+    return tariff.sms is None, tariff.assumption, fee, tariff.id
 
 
 def _in_folder(folder: Traversable) -> dict[str, Tariff]:

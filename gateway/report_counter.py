@@ -16,7 +16,7 @@ import asyncpg
 
 from gateway import observe_counting
 from gateway.cost.counts import Counts, count_report, count_task_change
-from gateway.cost.old_texts import OldTexts, Templates
+from gateway.cost.old_texts import OldTexts
 from gateway.retry import MAX_DELAY_SECONDS, back_off
 from gateway.runs import Stretch, portions, stretches
 from gateway.settings import MeterSettings
@@ -179,16 +179,8 @@ class ReportCounter:
 def counter_of(
     settings: MeterSettings, pool: asyncpg.Pool, is_busy: Callable[[], bool]
 ) -> ReportCounter:
-    """A counter with the texts of the settings. Raises `TemplateError` for wrong ones."""
-    texts = OldTexts(
-        Templates(
-            report=settings.sms_report,
-            confirmation=settings.sms_confirmation,
-            task=settings.sms_task,
-            answer=settings.sms_answer,
-        )
-    )
-    return ReportCounter(settings, CountTables(pool), texts, is_busy)
+    """A counter with the texts of the settings."""
+    return ReportCounter(settings, CountTables(pool), OldTexts(settings.templates()), is_busy)
 
 
 def _stretches(found: Sequence[Uncounted]) -> Iterator[Stretch]:

@@ -18,6 +18,8 @@ from msgspec import Meta
 
 from gateway.cost import templates
 from gateway.cost.old_texts import OldTexts, TemplateError, Templates
+from gateway.cost.tariff import TariffError
+from gateway.price_lists import find_tariff, load_tariffs
 from gateway.protocol import limits
 
 ENVIRONMENT_PREFIX: Final = "GATEWAY_"
@@ -261,6 +263,7 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
         if budget is not None and not (budget.is_finite() and 0 < budget <= MAX_BUDGET):
             what = f"must be above 0 and at most {MAX_BUDGET:,}"
             raise SettingsError(_blame(f"cost.{name}", path, sources, what))
+    _check_tariff(settings.cost, path, sources)
     try:
         OldTexts(settings.meter.templates())
     except TemplateError as error:
@@ -269,6 +272,20 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
         # The value is not told: it may hold a password.
         what = "must look like postgresql://user:password@host:5432/database"
         raise SettingsError(_blame("database.dsn", path, sources, what))
+
+
+def _check_tariff(cost: CostSettings, path: Path | None, sources: Mapping[str, str]) -> None:
+    try:
+        load_tariffs(cost.tariffs)
+    except TariffError as error:
+        raise SettingsError(_blame("cost.tariffs", path, sources, str(error))) from None
+    try:
+        is_sms = find_tariff(cost.tariff, cost.tariffs).data is None
+    except TariffError as error:
+        raise SettingsError(_blame("cost.tariff", path, sources, str(error))) from None
+    if is_sms:
+        what = f"{cost.tariff} is for SMS; budgets are calculated with a tariff for data"
+        raise SettingsError(_blame("cost.tariff", path, sources, what))
 
 
 def _read_file(path: Path) -> dict[str, Any]:

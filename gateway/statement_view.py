@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+from rich import box
 from rich.table import Table
 
 from gateway.cost.statement import Group, Line, Period, Statement, Totals
@@ -18,7 +19,7 @@ from gateway.cost.statement import Group, Line, Period, Statement, Totals
 NOTHING: Final = "-"
 """Stands for a figure that does not exist, as the cost of a report where there is none."""
 
-ASSUMPTION_MARK: Final = "*"
+ASSUMPTION: Final = "some prices are our assumptions"
 
 _TARIFF_COLUMNS: Final = (
     "tariff", "currency", "cost", "per_report", "a_year", "saving", "saving_percent",
@@ -65,10 +66,11 @@ def statement_csv(
 
 
 def render_statement(statement: Statement, names: Mapping[str, str] | None = None) -> list[Table]:
-    """Tables for a terminal: what was metered, the tariffs, the groups where there are any, the
-    break-even. `names` says what a group's key is called.
+    """Tables for a terminal of 80 columns: what was metered, the tariffs, what they are, the
+    groups where there are any, the break-even. `names` says what a group's key is called. No
+    figure is ever cut off: where there is no room it goes on in the next line.
     """
-    tables = [_metered(statement), _tariffs(statement)]
+    tables = [_metered(statement), _tariffs(statement), _legend(statement)]
     if statement.groups:
         tables.append(_groups(statement, names or {}))
     return [*tables, _break_even(statement)]
@@ -92,18 +94,17 @@ def _plain(value: object) -> str:
 
 def _metered(statement: Statement) -> Table:
     totals = statement.totals
-    table = Table(title=f"Metered, {_days(statement.period)} ({_count(statement.days)} days)")
-    table.add_column("")
-    table.add_column("", justify="right")
+    table = Table(title=f"Metered, {_days(statement.period)}", show_header=False)
     if statement.played_as is not None:
-        table.caption = f"billed as if it were {_days(statement.played_as)}"
+        table.caption = f"billed as {_days(statement.played_as)}"
+    _add_columns(table, "", "")
     rows: list[tuple[str, int | Decimal | None]] = [
         ("devices", totals.devices),
         ("reports", totals.reports),
         ("tasks / answers", None),
         ("bytes from devices", totals.bytes_up),
         ("bytes to devices", totals.bytes_down),
-        ("of these calculated (heartbeats that a simulation has no time for)", totals.idle_bytes),
+        ("of both: calculated heartbeats, not metered", totals.idle_bytes),
         ("bytes per report, both ways", totals.bytes_per_report),
         ("SMS segments avoided, from devices", totals.sms_segments_up),
         ("SMS segments avoided, to devices", totals.sms_segments_down),
@@ -115,35 +116,56 @@ def _metered(statement: Statement) -> Table:
 
 
 def _tariffs(statement: Statement) -> Table:
-    table = Table(title="What it costs, and what is saved against SMS")
-    table.add_column("tariff")
-    for heading in ("cost", "per report", "a year", "saving", "saving %", "saving a year"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    """Where there is one currency only, it stands in the title: the columns are many."""
+    currencies = {line.currency for line in statement.lines}
+    one = f" ({currencies.pop()})" if len(currencies) == 1 else ""
+    table = _wide_table(f"What it costs, and what is saved against SMS{one}")
+    headings = ("per report", "a year", "saved a year", "saved %")
+    _add_columns(table, "tariff", f"{_count(statement.days)} days", *headings)
+    if currencies:
+        table.add_column("")
     for line in statement.lines:
-        table.add_row(*_tariff_cells(line), style="bold" if line.is_sms else None)
-    if any(line.assumption for line in statement.lines):
-        table.caption = f"{ASSUMPTION_MARK} a price in it is an assumption of ours"
+        cells = (*_tariff_cells(line), line.currency) if currencies else _tariff_cells(line)
+        table.add_row(*cells, style="bold" if line.is_sms else None)
     return table
 
 
 def _tariff_cells(line: Line) -> Iterator[str]:
-    yield f"{line.name} ({line.tariff})" + (f" {ASSUMPTION_MARK}" if line.assumption else "")
+    yield line.tariff
     yield _number(line.cost)
     yield _number(line.per_report)
     yield _number(line.a_year)
-    yield _number(line.saving)
-    yield _number(line.saving_percent)
     yield _number(line.saving_a_year)
-    yield line.currency
+    yield _number(line.saving_percent)
+
+
+def _wide_table(title: str) -> Table:
+    """One with little between its columns."""
+    return Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+
+
+def _legend(statement: Statement) -> Table:
+    """What the tariffs' ids stand for."""
+    table = Table.grid(padding=(0, 2))
+    _add_columns(table, "", "")
+    table.columns[1].justify = "left"
+    for line in statement.lines:
+        assumption = f" ({ASSUMPTION})" if line.assumption else ""
+        table.add_row(line.tariff, f"{line.name}{assumption}")
+    return table
+
+
+def _add_columns(table: Table, first: str, *others: str) -> None:
+    """A column of names and columns of figures, none of which is ever cut off."""
+    table.add_column(first, overflow="fold")
+    for heading in others:
+        table.add_column(heading, justify="right", overflow="fold")
 
 
 def _groups(statement: Statement, names: Mapping[str, str]) -> Table:
-    table = Table(title="Divided")
-    table.add_column("")
+    table = _wide_table("Divided")
     headings = ["devices", "reports", "bytes up", "bytes down", "bytes/report", "SMS up / down"]
-    for heading in (*headings, *(line.tariff for line in statement.lines)):
-        table.add_column(heading, justify="right")
+    _add_columns(table, "", *headings, *(line.tariff for line in statement.lines))
     for group in statement.groups:
         table.add_row(*_group_cells(group, statement, names))
     return table
@@ -164,16 +186,15 @@ def _group_cells(group: Group, statement: Statement, names: Mapping[str, str]) -
 
 def _break_even(statement: Statement) -> Table:
     even = statement.break_even
-    table = Table(title="Standing connection or one for each report")
-    table.add_column("")
-    table.add_column("", justify="right")
+    hours = even.shift_hours
+    table = Table(title="Standing connection or one for each report", show_header=False)
     table.caption = (
-        f"from {_count(even.reports)} reports in {even.shift_hours} h"
-        f" a connection with a heartbeat every {even.heartbeat_seconds} s is cheaper"
+        f"from {_count(even.reports)} reports in {hours} h on, standing with"
+        f" a heartbeat every {even.heartbeat_seconds} s is cheaper"
     )
-    table.add_row(f"bytes of standing for {even.shift_hours} h", _count(even.standing_bytes))
+    _add_columns(table, "", "")
+    table.add_row(f"bytes of a connection that stands for {hours} h", _count(even.standing_bytes))
     table.add_row("bytes of each further connection", _count(even.connection_bytes))
-    table.add_row("break-even, reports a shift", _count(even.reports))
     return table
 
 

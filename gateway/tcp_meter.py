@@ -89,9 +89,10 @@ class TcpMeter(Protocol):
         """What was carried until now."""
         ...
 
-    def close(self, now: float) -> Bytes:
+    def close(self, now: float, *, by_peer: bool) -> Bytes:
         """The same, and what closing the connection will still carry. To be called once, when the
-        event loop says that it is over and before the socket is closed.
+        event loop says that it is over and before the socket is closed. `by_peer`: the device has
+        said goodbye, so that its FIN is here or about to come.
         """
         ...
 
@@ -165,16 +166,19 @@ class KernelMeter:
                 down += (repeats + out_of_order) * SACK_BYTES
         return up, down
 
-    def close(self, now: float) -> Bytes:
-        """See `TcpMeter`. The peer has finished: our FIN, its ack. We finish: our FIN, its FIN that
-        acks it, our ack. Anything else was a reset, or a link that died: nothing more.
+    def close(self, now: float, *, by_peer: bool) -> Bytes:
+        """See `TcpMeter`. The peer has finished: our FIN acks its, and its ack. Both finish at
+        once: FIN and ack of both, but our ack may go with our FIN. We finish: the same, and its ack
+        may go with its FIN. What may be joined or not counts half. Anything else was a reset, or a
+        link that died: nothing more.
         """
         up, down = self.read(now)
-        state = self._last[_STATE_AT]
+        header, state = self._header, self._last[_STATE_AT]
         if state == CLOSE_WAIT:
-            return up + self._header, down + self._header
+            return up + header, down + header
         if state == ESTABLISHED:
-            return up + self._header, down + 2 * self._header
+            more, less = 2 * header, 3 * header // 2
+            return (up + more, down + less) if by_peer else (up + less, down + more)
         return up, down
 
 
@@ -213,9 +217,9 @@ class ModelMeter:
         del now
         return self._up, self._down
 
-    def close(self, now: float) -> Bytes:
+    def close(self, now: float, *, by_peer: bool) -> Bytes:
         """See `TcpMeter`. Two segments each way: FIN and ack."""
-        del now
+        del now, by_peer
         return self._up + 2 * self._header, self._down + 2 * self._header
 
 

@@ -151,7 +151,9 @@ class TcpSession(asyncio.BufferedProtocol):
         self._connection.receive_eof()
         self._server.closed(self, self._device_id())
         if self._link is not None:
-            self._link.end()
+            goodbye = self._connection.goodbye
+            by_peer = goodbye is not None and goodbye.reason == GoodbyeReason.NORMAL
+            self._link.end(by_peer=by_peer)
         if self._session is not None:
             self._server.station.left(self._session)
         if not self.closed.done():
@@ -283,6 +285,7 @@ class TcpSession(asyncio.BufferedProtocol):
         )
         if self._link is not None:
             self._link.belongs_to(hello.device)
+            self._link.connected()
         self._server.admitted(self, hello.device)
 
     def say(self, message: Message) -> None:

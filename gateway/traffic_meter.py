@@ -23,8 +23,8 @@ class Meter(Protocol):
         """Bytes from the device and to it. `now` is monotonic."""
         ...
 
-    def close(self, now: float) -> tuple[int, int]:
-        """The same at the end, what closing takes included."""
+    def close(self, now: float, *, by_peer: bool) -> tuple[int, int]:
+        """The same at the end, what closing takes included. `by_peer`: the device has left."""
         ...
 
 
@@ -48,13 +48,17 @@ class Link:
         self._station = station
 
     def belongs_to(self, device_id: int) -> None:
-        """Its device has greeted: all that it carried is the device's."""
+        """All that it carries, and has carried, is this device's."""
         self.device_id = device_id
-        self._station.greeted(self)
+        self._station.attributed(self)
 
-    def end(self) -> None:
-        """The connection is over."""
-        self._station.ended(self)
+    def connected(self) -> None:
+        """It is a new connection of its device."""
+        self._station.connected(self)
+
+    def end(self, *, by_peer: bool) -> None:
+        """The connection is over. `by_peer`: its device has said goodbye."""
+        self._station.ended(self, by_peer=by_peer)
 
 
 class TrafficMeter:
@@ -83,15 +87,18 @@ class TrafficMeter:
         """Meter a connection."""
         return Link(self, transport, meter)
 
-    def greeted(self, link: Link) -> None:
-        """A link has got its device."""
+    def attributed(self, link: Link) -> None:
+        """A link has got its device: see `Link.belongs_to`."""
         self._links.add(link)
+
+    def connected(self, link: Link) -> None:
+        """See `Link.connected`."""
         observe_meter.connection_metered(link.transport)
         self._add(link, 0, 0, connections=1)
 
-    def ended(self, link: Link) -> None:
-        """A link is over."""
-        up, down = link.meter.close(self._monotonic())
+    def ended(self, link: Link, *, by_peer: bool) -> None:
+        """A link is over. See `Link.end`."""
+        up, down = link.meter.close(self._monotonic(), by_peer=by_peer)
         if link.device_id is None:
             observe_meter.strangers_traffic(link.transport, up + down)
         else:

@@ -30,6 +30,8 @@ PURE_LIBRARIES = {
 
 OBSERVE = {
     "gateway/observe.py",
+    "gateway/observe_budgets.py",
+    "gateway/observe_counting.py",
     "gateway/observe_events.py",
     "gateway/observe_page.py",
     "gateway/observe_readings.py",

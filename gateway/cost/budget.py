@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.cost.cards import card_months, used
 from gateway.cost.charge import UNSCALED, Scale
-from gateway.cost.counts import CHINA_SECONDS, DAY_SECONDS, EPOCH_DAY
+from gateway.cost.china import CHINA_SECONDS, DAY_SECONDS, EPOCH_DAY, day_of
 from gateway.cost.data_charge import data_charges
 from gateway.cost.groups import Groups
 from gateway.cost.period import Period
@@ -57,8 +57,7 @@ class Excess(msgspec.Struct, frozen=True):
 
 def month_of(now: int) -> Period:
     """The calendar month in China at a Unix time in seconds, from its first day to its last."""
-    today = date.fromordinal(EPOCH_DAY + (now + CHINA_SECONDS) // DAY_SECONDS)
-    first = today.replace(day=1)
+    first = day_of(now).replace(day=1)
     return Period(first, (first + timedelta(31)).replace(day=1) - timedelta(1))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from gateway.cost.china import day_of
 from gateway.cost.old_texts import OldTexts
 from gateway.cost.usage import OldMessages
 from gateway.protocol.report import Kind, Patrol, Report, Urgency
@@ -18,12 +19,6 @@ SmsKey = tuple[date, int, str | None]
 
 ReportKey = tuple[date, int, str, str, str, bool]
 """Day of the observation, street, kind, urgency, transport, simple."""
-
-CHINA_SECONDS: Final = 8 * 3_600
-"""China's time is ahead of UTC by so much, all year, for as long as there are reports."""
-
-DAY_SECONDS: Final = 86_400
-EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 _FIGURES: Final = len(OldMessages.__struct_fields__)
 _KINDS: Final = {kind.name.lower(): kind.value for kind in Kind}
@@ -121,8 +116,7 @@ def count_report(counts: Counts, texts: OldTexts, stored_on: date, row: Row) -> 
     figures[0] += 1
     figures[1] += segments.report
     figures[2] += segments.confirmation
-    observed_on = date.fromordinal(EPOCH_DAY + (observed_at + CHINA_SECONDS) // DAY_SECONDS)
-    key = (observed_on, street, kind, urgency, transport, simple)
+    key = (day_of(observed_at), street, kind, urgency, transport, simple)
     counts.reports[key] = counts.reports.get(key, 0) + 1
 
 

@@ -14,3 +14,27 @@ FROM (SELECT * FROM traffic WHERE day BETWEEN $1 AND $2) AS traffic
 FULL JOIN (SELECT * FROM sms_avoided WHERE day BETWEEN $1 AND $2) AS sms_avoided USING (day, device_id, transport)
 LEFT JOIN device ON device.id = device_id
 ORDER BY day, device_id, transport
+
+-- name: traffic_of_month
+-- Index: traffic_pkey. Reads only. Sums by device; by device and day where $3.
+SELECT
+    min(day) AS day, device_id, sum(bytes_up)::bigint AS bytes_up, sum(bytes_down)::bigint AS bytes_down,
+    sum(night_bytes)::bigint AS night_bytes, sum(kib)::bigint AS kib, sum(night_kib)::bigint AS night_kib,
+    sum(connections)::bigint AS connections
+FROM traffic
+WHERE day BETWEEN $1 AND $2
+GROUP BY device_id, CASE WHEN $3 THEN day END
+
+-- name: warn
+-- Index: the unique one of budget_warning. Again: a device is warned of once a month; what is known is not tried, because each
+-- try would use up an id.
+INSERT INTO budget_warning (month, currency, tariff, device_id, budget, spent, projected)
+SELECT $1, $2, $3, excess.*
+FROM unnest($4::bigint[], $5::numeric[], $6::numeric[], $7::numeric[]) AS excess (device_id, budget, spent, projected)
+WHERE NOT EXISTS (
+    SELECT FROM budget_warning AS known
+    WHERE known.month = $1 AND known.device_id IS NOT DISTINCT FROM excess.device_id
+)
+ORDER BY excess.device_id
+ON CONFLICT (month, device_id) DO NOTHING
+RETURNING id

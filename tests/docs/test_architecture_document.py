@@ -12,8 +12,13 @@ from tests.helpers.markdown import section_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-PACKAGES = ("gateway", "gateway/protocol", "gateway/handlers", "device_sim")
-EMPTY = {"gateway/__init__.py", "gateway/protocol/__init__.py", "device_sim/__init__.py"}
+PACKAGES = ("gateway", "gateway/protocol", "gateway/handlers", "gateway/cost", "device_sim")
+EMPTY = {
+    "gateway/__init__.py",
+    "gateway/protocol/__init__.py",
+    "gateway/cost/__init__.py",
+    "device_sim/__init__.py",
+}
 """Files that hold a docstring only."""
 
 

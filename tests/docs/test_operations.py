@@ -11,8 +11,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import gateway.observe
+import gateway.observe_budgets
+import gateway.observe_counting
 import gateway.observe_events
-import gateway.observe_tasks  # noqa: F401 - all three register metrics
+import gateway.observe_tasks  # noqa: F401 - all of them register metrics
 from gateway import command
 from gateway.cost.period import Period
 from gateway.page_figures import Figures, Ledger, OpenTasks, ShownReport, StreetFigures
@@ -21,7 +23,7 @@ from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("", "_events", "_page", "_tasks")
+PARTS = ("", "_budgets", "_counting", "_events", "_page", "_tasks")
 """Of the source of log lines."""
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -6,18 +6,29 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
 
 from gateway.demo_command import EXIT_WRONG
+from gateway.price_lists import load_tariffs
 
 pytestmark = pytest.mark.timeout(300)
 
 REPORTS: Final = 1_500
+
+MOST_TIMES_WRITTEN: Final = 8
+"""Headers around what a handset writes: with few reports a connection, as here, they are the most
+of it, since opening and closing one takes some 700 bytes."""
+
+PAGE_WITHIN_SECONDS: Final = 60.0
 
 KEYS: Final = {
     "reports_sent",
@@ -36,6 +47,7 @@ KEYS: Final = {
     "ack_ms",
     "bytes_up_per_report",
     "bytes_down_per_report",
+    "bill",
 }
 """What programs that read the JSON rely on."""
 
@@ -44,6 +56,22 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end."""
     command = [sys.executable, "-m", "gateway", "demo", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def assert_bill_is_of(bill: Mapping[str, Any], fleet: Mapping[str, Any]) -> None:
+    """Each report counts once; the links carried what the fleet wrote and the headers around it."""
+    totals = bill["totals"]
+    assert totals["reports"] == REPORTS
+    assert totals["sms_segments_down"] == REPORTS
+    assert totals["sms_segments_up"] >= REPORTS
+    assert totals["connections"] >= fleet["connections"]
+    metered = totals["bytes_up"] + totals["bytes_down"] - totals["idle_bytes"]
+    written = fleet["bytes_up"] + fleet["bytes_down"]
+    assert written < metered < MOST_TIMES_WRITTEN * written
+    sms, *others = (Decimal(line["cost"]) for line in bill["lines"])
+    assert sms == Decimal("0.1") * (totals["sms_segments_up"] + totals["sms_segments_down"])
+    assert len(others) == len(load_tariffs()) - 1
+    assert all(cost > 0 for cost in others)
 
 
 def test_once_and_once_more_on_the_same_data(place: Path) -> None:
@@ -64,6 +92,8 @@ def test_once_and_once_more_on_the_same_data(place: Path) -> None:
         assert figures["ledger"]["closes"] is True
         assert figures["transmissions"] >= REPORTS
         assert "published" in done.stdout
+        assert_bill_is_of(figures["bill"], json.loads((place / "demo" / "fleet.json").read_text()))
+        assert "calculated: " in done.stdout.splitlines()[-2]
 
 
 @contextmanager
@@ -120,6 +150,44 @@ def test_it_stays_up_until_it_is_interrupted(place: Path) -> None:
     assert re.search(rf"page +{re.escape(address[0])}", ended)
     assert "/metrics" in ended
     assert "/readyz" in ended
+
+
+def wait_for_bill(address: str) -> dict[str, Any]:
+    """The page's bill, which is made when somebody looks, and again while they do."""
+    deadline = time.monotonic() + PAGE_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{address}api/figures") as answer:  # noqa: S310 - ours
+            bill: dict[str, Any] | None = json.load(answer)["bill"]
+        if bill is not None:
+            return bill
+        time.sleep(0.1)  # another program's work
+    pytest.fail("the page has no bill")
+
+
+def test_the_page_and_the_tables_say_the_same(place: Path) -> None:
+    """The bill of the running gateway's page is the demo's; each stored report counts once."""
+    file = place / "demo-page.json"
+    arguments = ("--reports", "400", "--devices", "20", "--json", str(file))
+    with running_demo(*arguments, "--data", str(place / "demo-page")) as process:
+        ended = read_until(process, "postgresql://")
+        address = re.search(r"page +(http://127[.]0[.]0[.]1:\d+/)", ended)
+        dsn = re.search(r"postgresql://\S+", ended)
+        assert address
+        assert dsn
+        bill = json.loads(file.read_text(encoding="utf-8"))["bill"]
+        shown = wait_for_bill(address[1])
+        with psycopg.connect(dsn[0]) as connection:
+            sums = connection.execute(
+                "SELECT (SELECT count(*) FROM report), (SELECT sum(reports) FROM sms_avoided),"
+                " (SELECT sum(reports) FROM report_count),"
+                " (SELECT sum(bytes_up + bytes_down) FROM traffic)"
+            ).fetchone()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert shown == bill
+    totals = bill["totals"]
+    metered = totals["bytes_up"] + totals["bytes_down"] - totals["idle_bytes"]
+    assert sums == (400, 400, 400, metered)
 
 
 def test_it_is_interrupted_while_the_fleet_plays(place: Path) -> None:

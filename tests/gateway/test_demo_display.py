@@ -22,10 +22,11 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
     display = Display(Console(file=output, width=200), None, 265_735)
     for seconds, stored in ((0, 1_000), (1, 2_000), (4, 3_000), (1, 4_000)):
         now[0] += seconds
-        display.update({"stored": stored, "sessions": 773.0, "events_published": stored - 9.0})
+        figures = {"stored": stored, "sessions": 773.0, "events_published": stored - 9.0}
+        display.update({**figures, "messages_counted": 5.0})
     assert output.getvalue().splitlines() == [
-        "stored 1,000 of 265,735, sessions 773, events 991",
-        "stored 3,000 of 265,735, sessions 773, events 2,991",
+        "stored 1,000 of 265,735, sessions 773, events 991, counted 5",
+        "stored 3,000 of 265,735, sessions 773, events 2,991, counted 5",
     ]
 
 

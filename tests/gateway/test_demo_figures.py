@@ -26,6 +26,8 @@ gateway_refused_total{transport="mqtt"} 4.0
 gateway_in_flight{transport="tcp"} 5.0
 gateway_batch_items_bucket{le="+Inf"} 7.0
 gateway_broker_connected 1.0
+gateway_queue_depth{queue="traffic_sums"} 3.0
+gateway_queue_depth{queue="tcp_connections"} 9.0
 process_open_fds 12.0
 python_info{implementation="CPython"} 1.0
 """
@@ -37,6 +39,7 @@ def test_figures_are_sums_over_labels() -> None:
     assert figures["received"] == 1_234
     assert figures["stored"] == 1_200
     assert figures["broker_connected"] == 1
+    assert (figures["traffic_sums"], figures["tcp_connections"]) == (3, 9)
     assert not [name for name in figures if "fds" in name or "info" in name]
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PURE = ["gateway/protocol", "gateway/handlers"]
+PURE = ["gateway/protocol", "gateway/handlers", "gateway/cost"]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)  # a second run of some 700 tests, traced
+@pytest.mark.timeout(400)  # a second run of some 900 tests, traced
 def test_every_branch_of_the_pure_code_is_tested(tmp_path: Path) -> None:
-    """The tests of protocol and handlers alone reach each line and branch of both."""
+    """The tests of protocol, handlers and cost alone reach each line and branch of them."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
         *(f"tests/{folder}" for folder in PURE),

@@ -116,17 +116,37 @@ def test_csv_writes_no_exponent() -> None:
 def test_tables_for_people() -> None:
     """What was metered, each tariff with its saving, the break-even."""
     text = drawn(STATEMENT)
-    assert "2026-11-01 to 2026-11-24 (24 days)" in text
+    assert "2026-11-01 to 2026-11-24" in text
+    assert "24 days" in line_with(text, "saved a year")
     assert "334.5" in line_with(text, "bytes per report")
     assert "3 / 1" in line_with(text, "tasks / answers")
     assert "21" in line_with(text, "avoided, from devices")
     assert "13" in line_with(text, "avoided, to devices")
-    assert "3.40" in line_with(text, "SMS 2006")
-    assert "1,234.50" in line_with(text, "IoT (iot) *")
-    assert " - " in line_with(text, "IoT (iot) *")
-    assert "an assumption of ours" in text
+    assert "51.71" in line_with(text, "sms-2006")
+    assert "1,234.50" in line_with(text, " iot ")
+    assert " - " in line_with(text, " iot ")
+    assert "assumptions" in line_with(text, "IoT")
     assert "from 13 reports in 8 h" in text
     assert "Divided" not in text
+
+
+def test_the_currency_stands_once_or_in_each_line() -> None:
+    """Sums of two currencies must not look alike."""
+    assert "(CNY)" not in drawn(STATEMENT)
+    assert "USD" in line_with(drawn(STATEMENT), " iot ")
+    text = drawn(msgspec.structs.replace(STATEMENT, lines=STATEMENT.lines[:1]))
+    assert "(CNY)" in text
+    assert "CNY" not in line_with(text, " sms-2006 ")
+
+
+def test_no_figure_is_cut_off_on_a_narrow_terminal() -> None:
+    """A sum without its last digits is another sum."""
+    line = msgspec.structs.replace(STATEMENT.lines[0], a_year=Decimal("1234567890.12"))
+    console = Console(file=io.StringIO(), width=60)
+    for table in render_statement(msgspec.structs.replace(DIVIDED, lines=[line])):
+        console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    assert "…" not in console.file.getvalue()
 
 
 def test_tables_of_groups_name_them() -> None:

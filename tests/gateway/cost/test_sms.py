@@ -4,8 +4,19 @@ import csv
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from gateway.cost.sms import Alphabet, Reference, room, segment_octets, segment_text
+from gateway.cost.sms import (
+    GSM_7_BASIC,
+    GSM_7_EXTENDED,
+    Alphabet,
+    Reference,
+    count_segments,
+    room,
+    segment_octets,
+    segment_text,
+)
 
 VECTORS = Path(__file__).parents[2] / "data" / "sms-vectors.csv"
 
@@ -97,3 +108,29 @@ def test_octets(text: str, octets: int) -> None:
 def test_nothing_is_one_empty_segment() -> None:
     """An empty message is still a message."""
     assert segment_text("").units == (0,)
+
+
+@given(
+    st.text(max_size=400)
+    | st.text(sorted(GSM_7_BASIC), max_size=400)
+    | st.text(sorted(GSM_7_BASIC | GSM_7_EXTENDED), max_size=400)
+    | st.text("街a€😀\ud800", max_size=400)
+)
+@example("")
+@example("a" * 160)
+@example("a" * 161)
+@example("街" * 70)
+@example("街" * 71)
+@example("a" * 152 + "€" + "a" * 153)
+@example("街" * 66 + "😀" + "街" * 67)
+def test_counting_alone_gives_the_same(text: str) -> None:
+    """The quick count is that of the message as it is cut."""
+    assert count_segments(text) == segment_text(text).segments
+
+
+@pytest.mark.parametrize(
+    "text, segments", [("街" * 134, 2), ("街" * 135, 3), ("a" * 306, 2), ("a" * 307, 3)]
+)
+def test_counting_at_full_segments(text: str, segments: int) -> None:
+    """Two of 67 or 153, and one character more."""
+    assert count_segments(text) == segments

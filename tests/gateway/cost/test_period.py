@@ -1,0 +1,40 @@
+"""Days and months of a period."""
+
+from datetime import date
+
+import pytest
+
+from gateway.cost.period import Period
+
+QUARTER = Period(date(2008, 1, 1), date(2008, 3, 31))
+
+
+def test_the_quarter() -> None:
+    """31 days, 29 in a leap year, 31."""
+    assert QUARTER.count_days() == 91
+    assert len(list(QUARTER.days())) == 91
+    assert list(QUARTER.months().items()) == [
+        (date(2008, 1, 1), 31),
+        (date(2008, 2, 1), 29),
+        (date(2008, 3, 1), 31),
+    ]
+
+
+def test_parts_of_months_over_a_new_year() -> None:
+    """Each month is named by its first day in the period."""
+    assert Period(date(2007, 12, 30), date(2008, 1, 3)).months() == {
+        date(2007, 12, 30): 2,
+        date(2008, 1, 1): 3,
+    }
+
+
+def test_one_day() -> None:
+    """Both ends belong to it."""
+    day = Period(date(2008, 1, 31), date(2008, 1, 31))
+    assert (day.count_days(), day.months()) == (1, {date(2008, 1, 31): 1})
+
+
+def test_an_end_before_the_beginning() -> None:
+    """Is a mistake."""
+    with pytest.raises(ValueError, match="2008-01-02/2008-01-01"):
+        Period(date(2008, 1, 2), date(2008, 1, 1))
