@@ -7,7 +7,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --no-header --no-annotate --no-emit-index-url --quiet
 
 # pip must not read a platform's answer to "is there a newer pip", nor ask questions.
@@ -50,9 +50,10 @@ bench: install ## measure speed and bytes
 
 lock: install ## resolve the dependencies anew, into requirements/
 	$(BIN)/python -m pip install --quiet uv
-	UV_PYTHON_DOWNLOADS=never $(LOCK) --extra demo --output-file requirements/run.txt
-	UV_PYTHON_DOWNLOADS=never $(LOCK) --extra demo --extra dev \
-		--constraint requirements/run.txt --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra demo --extra dev --constraint requirements/run.txt \
+		--output-file requirements/dev.txt
+	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## remove what the other targets made, except var/ (your data)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist \

@@ -84,7 +84,7 @@ async def test_two_gateways_divide_the_messages(mosquitto: Mosquitto) -> None:
 
 def test_a_missing_mosquitto_is_skipped_or_demanded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tests are skipped with the reason, unless the environment demands them."""
-    monkeypatch.setattr("tests.helpers.brokers.find_mosquitto", lambda: None)
+    monkeypatch.setattr("tests.helpers.brokers.find_mosquitto", lambda _program: None)
     monkeypatch.delenv(REQUIRE_MOSQUITTO, raising=False)
     with pytest.raises(pytest.skip.Exception, match="apt-get install mosquitto"):
         need_mosquitto()

@@ -44,11 +44,11 @@ class Broker(Protocol):
         """Stop and start, at the same address."""
 
 
-def need_mosquitto() -> None:
+def need_mosquitto(program: str = "mosquitto", package: str = "mosquitto") -> None:
     """Skip the test, saying why, or fail it where Mosquitto is demanded, if it is not installed."""
-    if find_mosquitto() is not None:
+    if find_mosquitto(program) is not None:
         return
-    reason = "mosquitto is not installed (apt-get install mosquitto)"
+    reason = f"{program} is not installed (apt-get install {package})"
     if os.environ.get(REQUIRE_MOSQUITTO) == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -19,13 +19,13 @@ DEPLOYED = ROOT / "deploy" / "mosquitto"
 START_WITHIN_S = 10.0
 STOP_WITHIN_S = 10.0
 
-_PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
+PATH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"
 """Debian installs the broker in /usr/sbin, which an ordinary user's path lacks."""
 
 
-def find_mosquitto() -> str | None:
-    """The broker's program, or None if it is not installed."""
-    return shutil.which("mosquitto", path=_PATH)
+def find_mosquitto(program: str = "mosquitto") -> str | None:
+    """The broker's program, or another of its packages; None if it is not installed."""
+    return shutil.which(program, path=PATH)
 
 
 class Mosquitto:
@@ -85,7 +85,7 @@ class Mosquitto:
         passwords.write_text(
             "".join(f"{name}:{password}\n" for name, password in self._passwords.items())
         )
-        hasher = shutil.which("mosquitto_passwd", path=_PATH)
+        hasher = shutil.which("mosquitto_passwd", path=PATH)
         assert hasher is not None, "mosquitto_passwd is not installed"
         if self._passwords:
             subprocess.run([hasher, "-U", passwords], check=True)
@@ -95,22 +95,27 @@ class Mosquitto:
         (self._directory / "mosquitto.conf").write_text(self._adapted(text), encoding="utf-8")
 
     def _adapted(self, text: str) -> str:
-        """The deployed configuration with this run's addresses; each replacement must be found."""
+        """The deployed configuration for this run; without passwords open to everybody."""
         lines = {
-            r"listener 1883": f"listener {self.port} {self.host}",
-            r"listener 1884": f"listener {self.gateway_port} {self.host}",
-            r"password_file .*": f"password_file {self._directory / 'passwords'}",
-            r"acl_file .*": f"acl_file {self._directory / 'acl'}",
-            r"persistence_location .*": f"persistence_location {self._directory / 'store'}/",
+            "listener 1883": f"listener {self.port} {self.host}",
+            "listener 1884": f"listener {self.gateway_port} {self.host}",
+            "password_file .*": f"password_file {self._directory / 'passwords'}",
+            "acl_file .*": f"acl_file {self._directory / 'acl'}",
+            "persistence_location .*": f"persistence_location {self._directory / 'store'}/",
         }
         if not self._passwords:
             lines |= {
-                r"password_file .*": "",
-                r"acl_file .*": "",
-                r"allow_anonymous false": "allow_anonymous true",
-                r"use_username_as_clientid true": "",
+                "password_file .*": "",
+                "acl_file .*": "",
+                "allow_anonymous false": "allow_anonymous true",
+                "use_username_as_clientid true": "",
             }
-        for pattern, line in lines.items():
-            text, found = re.subn(rf"(?m)^{pattern}$", line, text)
-            assert found == 1, f"{pattern} is not in the deployed configuration"
-        return f"{text}\n{self._extra}\n"
+        return f"{with_lines(text, lines)}\n{self._extra}\n"
+
+
+def with_lines(text: str, lines: Mapping[str, str]) -> str:
+    """A configuration with each line that a pattern matches replaced; each must be found once."""
+    for pattern, line in lines.items():
+        text, found = re.subn(rf"(?m)^{pattern}$", line, text)
+        assert found == 1, f"{pattern} is not in the deployed configuration"
+    return text
