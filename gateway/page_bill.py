@@ -86,7 +86,7 @@ def make_bill(settings: Settings) -> dict[str, Any]:
 
     Raises what asyncpg raises, and `TariffError`.
     """
-    scope = scope_of(settings.cost.played_as, datetime.now(UTC))
+    scope = scope_of(settings.cost.played_period(), datetime.now(UTC))
     tariffs = load_tariffs(settings.cost.tariffs)
     metered, usages = asyncio.run(_fetch(settings.database.dsn, scope))
     played_as = scope.period if scope.played else None

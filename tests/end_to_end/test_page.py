@@ -2,8 +2,8 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.cost.china import day_of
 from gateway.page_bill import make_bill
-from gateway.page_scope import CHINA_TIME
 from gateway.protocol.report import Urgency
 from tests.helpers.browser import SHOWN_WITHIN_MS, need_chromium, open_page
 from tests.helpers.device_client import greeted
@@ -202,7 +202,7 @@ async def test_it_follows_what_is_stored(database_dsn: str) -> None:
         await expect(page.locator("#rate-now")).to_have_text(re.compile(r"\d"))
         await expect(page.locator("#p95-now")).to_have_text(re.compile(r"\d"))
         assert await page.locator(".chart canvas").count() == 2
-        today = datetime.now(CHINA_TIME).date()
+        today = day_of(int(time.time()))
         title = f"Stored this month, {today.replace(day=1)} to {today}"
         assert await text(page, "#progress-title") == title
         assert not await page.locator("#bar").is_visible()

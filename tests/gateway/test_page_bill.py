@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,11 +12,11 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.cost.china import day_of
 from gateway.cost.period import Period
 from gateway.cost.statement import make_statement
 from gateway.metered import fetch_usage
 from gateway.page_bill import REST_FACTOR, REST_SECONDS, PageBill, make_bill
-from gateway.page_scope import CHINA_TIME
 from gateway.price_lists import load_tariffs
 from gateway.settings import Settings
 from gateway.statement_view import statement_json
@@ -148,7 +149,7 @@ async def expected(settings: Settings, period: Period, played_as: Period | None)
 async def test_of_this_month(database_dsn: str) -> None:
     """What was metered before it is not in it."""
     settings = settings_of(database_dsn)
-    today = datetime.now(CHINA_TIME).date()
+    today = day_of(int(time.time()))
     first = today.replace(day=1)
     await meter(database_dsn, first - timedelta(1), 5)
     await meter(database_dsn, first, 70)

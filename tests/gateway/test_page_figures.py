@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from gateway.cost.period import Period
 from gateway.page_figures import NEW_EMERGENCIES_A_LOOK, FiguresReader, Ledger, OpenTasks
 from gateway.page_scope import scope_of
 from gateway.parcel import Parcel, Transport
@@ -21,8 +22,8 @@ from tests.helpers.served_gateway import register
 pytestmark = pytest.mark.asyncio
 
 TODAY = datetime(2026, 11, 24, 4, tzinfo=UTC)
-MONTH = scope_of("", TODAY)
-QUARTER = scope_of("2008-01-01/2008-03-31", TODAY)
+MONTH = scope_of(None, TODAY)
+QUARTER = scope_of(Period(date(2008, 1, 1), date(2008, 3, 31)), TODAY)
 
 
 @pytest_asyncio.fixture

@@ -69,7 +69,7 @@ class Rig:
             gateway="here",
             in_force="a-tariff",
             reader=cast("FiguresReader", self.reader),
-            scope=lambda: scope_of("", BEGIN),
+            scope=lambda: scope_of(None, BEGIN),
             bill=self.bill,
             pulse=self.pulse,
             read=self.read,
