@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gateway.command import EXIT_USAGE, fail, load_or_exit, with_pool
 from gateway.cost.china import day_of
-from gateway.cost.period import Period
+from gateway.cost.period import Period, parse_period
 from gateway.cost.statement import GroupBy, Statement, make_statement
 from gateway.cost.tariff import Tariff, TariffError
 from gateway.cost.usage import Usage
@@ -101,8 +101,7 @@ def cost(
     settings = load_or_exit(settings_file)
     period = _period(first, last)
     tariffs = _tariffs(names, settings)
-    if played_as is None and settings.cost.played_as:
-        played_as = _configured(settings.cost.played_as)
+    played_as = played_as or settings.cost.played_period()
     usages, waiting = with_pool(settings, lambda pool: _read(pool, period))
     statement = make_statement(usages, period, tariffs, by=by, played_as=played_as)
     if waiting.reports:
@@ -112,16 +111,6 @@ def cost(
         if form == "table":
             return
     _tell(statement, by, form)
-
-
-def parse_period(text: str) -> Period:
-    """The days of a text like 2008-01-01/2008-03-31. Raises `ValueError`, saying what is wrong."""
-    first, _, last = text.partition("/")
-    try:
-        ends = date.fromisoformat(first), date.fromisoformat(last)
-    except ValueError:
-        raise ValueError(f"{text!r} is no period like 2008-01-01/2008-03-31") from None
-    return Period(*ends)
 
 
 def _period(first: date | None, last: date | None) -> Period:
@@ -145,13 +134,6 @@ def _tariffs(names: Sequence[str], settings: Settings) -> list[Tariff]:
         if ids.count(tariff_id) > 1:
             fail(f"--tariff: {tariff_id} is there twice", EXIT_USAGE)
     return tariffs
-
-
-def _configured(text: str) -> Period:
-    try:
-        return parse_period(text)
-    except ValueError as error:
-        fail(f"setting cost.played_as: {error}", EXIT_USAGE)
 
 
 async def _read(pool: asyncpg.Pool, period: Period) -> tuple[list[Usage], Waiting]:

@@ -43,7 +43,7 @@ class Kept(Generic[T]):
             if self._monotonic() >= self._good_until:
                 await self._renew()
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # else it grows with each who asks
         assert self._value is not None  # noqa: S101 - there is a value or an error
         return self._value
 

@@ -16,15 +16,18 @@ from gateway.metered import fetch_usage
 from gateway.page_scope import Scope, scope_of
 from gateway.price_lists import load_tariffs
 from gateway.queries import load_queries
-from gateway.settings import DatabaseSettings, Settings
+from gateway.settings import Settings
 from gateway.statement_view import statement_json
-from gateway.store import CONNECT_TIMEOUT_SECONDS
 
 REST_SECONDS: Final = 15.0
 """Between two bills: money does not change faster than people read."""
 
 REST_FACTOR: Final = 20.0
 """And so many times longer than one took: at most 5 % of a processor, however much is metered."""
+
+DATABASE_TIMEOUT_SECONDS: Final = 10.0
+"""To connect, and for each statement: a thread cannot be cancelled, and a gateway that ends waits
+for it."""
 
 _QUERIES = load_queries("page.sql")
 
@@ -83,20 +86,20 @@ def make_bill(settings: Settings) -> dict[str, Any]:
 
     Raises what asyncpg raises, and `TariffError`.
     """
-    scope = scope_of(settings.cost.played_as, datetime.now(UTC))
+    scope = scope_of(settings.cost.played_period(), datetime.now(UTC))
     tariffs = load_tariffs(settings.cost.tariffs)
-    metered, usages = asyncio.run(_fetch(settings.database, scope))
+    metered, usages = asyncio.run(_fetch(settings.database.dsn, scope))
     played_as = scope.period if scope.played else None
     statement = make_statement(usages, metered, list(tariffs.values()), played_as=played_as)
     return statement_json(statement)
 
 
-async def _fetch(database: DatabaseSettings, scope: Scope) -> tuple[Period, list[Usage]]:
+async def _fetch(dsn: str, scope: Scope) -> tuple[Period, list[Usage]]:
     """The days that were metered, and what was."""
     connection = await asyncpg.connect(
-        database.dsn,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        command_timeout=database.command_timeout_seconds,
+        dsn,
+        timeout=DATABASE_TIMEOUT_SECONDS,
+        command_timeout=DATABASE_TIMEOUT_SECONDS,
     )
     try:
         metered = scope.period

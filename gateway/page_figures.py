@@ -103,7 +103,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     devices_registered: int = 0
     tasks: OpenTasks = OpenTasks()
     counted: int = 0
-    """Reports of the period that are counted by street: behind `ledger.stored` during a storm."""
+    """Reports of the period that are counted by street."""
+    uncounted: int = 0
+    """Reports that are still to be counted; of a long queue only those first in it."""
     streets: list[StreetFigures] = []
     newest: list[ShownReport] = []
     emergencies: list[ShownReport] = []
@@ -154,6 +156,7 @@ class FiguresReader:
             rows = await connection.fetch(_QUERIES["streets"], period.first, period.last)
             return {
                 "counted": sum(row["reports"] for row in rows),
+                "uncounted": await connection.fetchval(_QUERIES["uncounted"]),
                 "streets": [_street(row) for row in rows if row["name"] is not None],
                 "devices_registered": await connection.fetchval(_QUERIES["registered"]),
                 "tasks": OpenTasks(**await connection.fetchrow(_QUERIES["open_tasks"])),

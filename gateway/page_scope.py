@@ -1,15 +1,13 @@
 """Which days the page tells of: this month, or for a simulation the days that it stands for."""
 
-from datetime import date, datetime, timedelta, timezone
-from typing import Final
+from datetime import date, datetime
+from functools import cache
 
 import msgspec
 
 from gateway import quarter
+from gateway.cost.china import day_of
 from gateway.cost.period import Period
-
-CHINA_TIME: Final = timezone(timedelta(hours=8))
-"""One time zone, no daylight saving time: days of the ledger and of the bill are days there."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -25,26 +23,29 @@ class Scope(msgspec.Struct, frozen=True):
     """How many reports the period had, where it is the published quarter."""
 
 
-def scope_of(played_as: str, now: datetime) -> Scope:
+def scope_of(played_as: Period | None, now: datetime) -> Scope:
     """The days to show.
 
     Args:
-        played_as: Setting `cost.played_as`: empty, or a first and a last day.
+        played_as: Setting `cost.played_as`; None where nothing is played.
         now: A moment with its zone.
     """
-    today = now.astimezone(CHINA_TIME).date()
+    today = day_of(int(now.timestamp()))
     month = Period(today.replace(day=1), today)
-    if not played_as:
+    if played_as is None:
         return Scope(month, month.first, today, played=False, expected=None)
-    first, last = (date.fromisoformat(day) for day in played_as.split("/"))
-    period = Period(first, last)
-    published = quarter.load_published()
-    is_published = period == Period(published.first_day, published.last_day)
+    published = _published()
+    is_published = played_as == Period(published.first_day, published.last_day)
     # A simulation has a database of its own: all days on which it ran belong to it.
     return Scope(
-        period,
+        played_as,
         date.min,
         today,
         played=True,
         expected=published.total if is_published else None,
     )
+
+
+@cache
+def _published() -> quarter.Published:
+    return quarter.load_published()

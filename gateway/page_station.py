@@ -152,7 +152,7 @@ def build_page(settings: Settings, pool: asyncpg.Pool, attendance: Attendance) -
         gateway=settings.name,
         in_force=settings.cost.tariff,
         reader=FiguresReader(pool, settings.name),
-        scope=lambda: scope_of(settings.cost.played_as, _now()),
+        scope=lambda: scope_of(settings.cost.played_period(), _now()),
         bill=PageBill(partial(make_bill, settings), _now, loop.time),
         pulse=Pulse(observe_readings.read, time.time, loop.time),
         read=observe_readings.read,

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from gateway.cost import templates
 from gateway.cost.old_texts import OldTexts, TemplateError, Templates
+from gateway.cost.period import Period, parse_period
 from gateway.cost.tariff import TariffError
 from gateway.price_lists import find_tariff, load_tariffs
 from gateway.protocol import limits
@@ -189,6 +190,12 @@ class CostSettings(_Section, frozen=True, kw_only=True):
     """For a simulation that plays months in minutes: the first and last day that it stands for, as
     2008-01-01/2008-03-31. The page's bill is spread over them."""
 
+    def played_period(self) -> Period | None:
+        """The same as days; None where nothing is played. Raises `ValueError` before the settings
+        are checked.
+        """
+        return parse_period(self.played_as) if self.played_as else None
+
 
 class HttpSettings(_Section, frozen=True, kw_only=True):
     """Metrics, health and the page for ops."""
@@ -263,6 +270,10 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
         if budget is not None and not (budget.is_finite() and 0 < budget <= MAX_BUDGET):
             what = f"must be above 0 and at most {MAX_BUDGET:,}"
             raise SettingsError(_blame(f"cost.{name}", path, sources, what))
+    try:
+        settings.cost.played_period()
+    except ValueError as error:
+        raise SettingsError(_blame("cost.played_as", path, sources, str(error))) from None
     _check_tariff(settings.cost, path, sources)
     try:
         OldTexts(settings.meter.templates())

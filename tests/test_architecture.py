@@ -36,6 +36,8 @@ OBSERVE = {
     "gateway/observe_events.py",
     "gateway/observe_health.py",
     "gateway/observe_meter.py",
+    "gateway/observe_page.py",
+    "gateway/observe_readings.py",
     "gateway/observe_tasks.py",
 }
 

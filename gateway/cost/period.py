@@ -37,3 +37,13 @@ class Period(msgspec.Struct, frozen=True):
             months[begin] = (end - begin).days + 1
             begin = after
         return months
+
+
+def parse_period(text: str) -> Period:
+    """The days of a text like 2008-01-01/2008-03-31. Raises `ValueError`, saying what is wrong."""
+    first, _, last = text.partition("/")
+    try:
+        ends = date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError:
+        raise ValueError(f"{text!r} is no period like 2008-01-01/2008-03-31") from None
+    return Period(*ends)

@@ -13,12 +13,12 @@ export function showBill(figures, texts) {
   byId("no-bill").hidden = bill !== null;
   byId("bill").hidden = bill === null;
   if (bill === null) return;
-  showBeside(bill, figures.in_force, texts);
+  showBeside(bill, figures, texts);
   byId("tariffs").replaceChildren(...bill.lines.map((line) => row(line, figures.in_force)));
   byId("bill-note").textContent = note(bill, texts);
 }
 
-function showBeside(bill, inForce, texts) {
+function showBeside(bill, { in_force: inForce, uncounted }, texts) {
   const spent = bill.lines.find((line) => line.tariff === inForce);
   const sms = bill.lines.find((line) => line.is_sms && line.currency === spent?.currency);
   for (const [id, line] of [["spent", spent], ["sms", sms]]) {
@@ -30,7 +30,8 @@ function showBeside(bill, inForce, texts) {
   const isDearer = saving !== null && saving.startsWith("-");
   byId("saving").textContent = saving === null ? "–" : money(magnitude(saving), currency);
   byId("bill").classList.toggle("dearer", isDearer);
-  byId("saved").textContent = texts.of(isDearer ? "dearer" : "saved");
+  byId("bill").classList.toggle("unfinished", uncounted > 0);
+  byId("saved").textContent = texts.of(isDearer ? "dearer" : "saved") + (uncounted > 0 ? texts.of("so_far") : "");
   byId("saving-percent").textContent = saving_percent === null ? "–" : share(magnitude(saving_percent));
 }
 
@@ -73,6 +74,7 @@ function row(line, inForce) {
 function note(bill, texts) {
   const { totals } = bill;
   const values = {
+    reports: count(totals.reports),
     bytes: totals.bytes_per_report ?? "–",
     sms: count(totals.sms_segments_up + totals.sms_segments_down),
   };

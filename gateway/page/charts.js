@@ -7,6 +7,9 @@ import { clock, milliseconds, rate } from "./format.js";
 const KEPT = 300; // samples: ten minutes
 const GAP = 3; // so many samples missing, and the line is interrupted
 
+// Steps of the vertical axis: whole tenths at least, because that is how figures are written.
+const STEPS = [-1, 0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
+
 const CHARTS = [
   { id: "rate-chart", show: rate, series: [{ of: "stored_per_second", color: "--accent", fill: true }] },
   {
@@ -83,13 +86,13 @@ function plot(chart, samples) {
   };
   const options = {
     ...sizeOf(element.getBoundingClientRect()),
-    padding: [8, 8, 0, 0],
+    padding: [8, 28, 0, 0],
     cursor: { show: false },
     legend: { show: false },
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
     axes: [
       { ...axis, size: 24, space: 90, grid: { show: false }, values: (_, times) => times.map((time) => clock(time * 1000)) },
-      { ...axis, size: 48, space: 28, values: (_, values) => values.map(chart.show) },
+      { ...axis, size: 48, space: 28, incrs: STEPS, values: (_, values) => values.map(chart.show) },
     ],
     series: [
       {},

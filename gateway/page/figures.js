@@ -19,6 +19,9 @@ export function showFigures(figures, texts) {
   showProgress(figures, isKnown, texts);
   showSplit(figures.streets, isKnown);
   showVerdict(figures.ledger, isKnown, texts);
+  const { uncounted } = figures;
+  const behind = uncounted ? texts.of("uncounted", { uncounted: count(uncounted) }) : "";
+  setText(document.getElementById("uncounted"), behind);
 }
 
 export function setText(element, text) {

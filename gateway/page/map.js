@@ -24,7 +24,7 @@ export function drawMap(svg, streets, texts) {
   for (const bubble of bubbles) {
     const { code, name, reports } = bubble.street;
     bubble.lines = [streetName(code, name, texts), count(reports)];
-    bubble.holdsLabel = Math.max(...bubble.lines.map(widthOf)) < 1.7 * bubble.r;
+    bubble.holdsLabel = Math.max(...bubble.lines.map(widthOf)) < 1.85 * bubble.r;
   }
   svg.replaceChildren(
     ...scaleBar(size, pixelsPerKm),

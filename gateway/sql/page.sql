@@ -95,6 +95,11 @@ FULL JOIN (
 ) AS counted ON counted.street_code = street.code
 ORDER BY code
 
+-- name: uncounted
+-- Index: publication_uncounted, its first 2,000 rows: where nothing is counted, they are all there. Reads only.
+SELECT coalesce(sum(reports), 0)::bigint AS reports
+FROM (SELECT reports FROM publication WHERE NOT is_counted ORDER BY id LIMIT 2000) AS first
+
 -- name: online_elsewhere
 -- Reads the whole of `presence`: a row for each device that is online. Reads only.
 SELECT count(*) AS devices FROM presence WHERE gateway <> $1

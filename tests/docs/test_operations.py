@@ -19,11 +19,16 @@ import gateway.observe_health
 import gateway.observe_meter
 import gateway.observe_tasks  # noqa: F401 - all of them register metrics
 from gateway import command
+from gateway.cost.period import Period
+from gateway.page_figures import Figures, Ledger, OpenTasks, ShownReport, StreetFigures
+from gateway.pulse import Sample
 from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("", "_bills", "_budgets", "_counting", "_events", "_meter", "_tasks")
+PARTS = ("", "_bills", "_budgets", "_counting", "_events", "_meter", "_page", "_tasks")
+"""Of the source of log lines."""
+
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
@@ -116,6 +121,22 @@ def test_log_events() -> None:
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
     assert written == expected | {"session_closed": "info"}
+
+
+def test_figures_of_the_page() -> None:
+    """Each field of the answer, and of the lists in it."""
+    lines = {
+        tuple(re.findall(r"`(\w+)`", names)): set(re.findall(r"`(\w+)`", what))
+        for names, what in rows(section_of(DOCUMENT, "The page"), "field")
+    }
+    named = [name for names in lines for name in names]
+    assert sorted(named) == sorted(Figures.__struct_fields__)
+    inner = {
+        ("period",): Period, ("ledger",): Ledger, ("tasks",): OpenTasks, ("pulse",): Sample,
+        ("streets",): StreetFigures, ("newest", "emergencies"): ShownReport,
+    }  # fmt: skip
+    for names, struct in inner.items():
+        assert lines[names] >= set(struct.__struct_fields__), names
 
 
 def test_exit_codes() -> None:

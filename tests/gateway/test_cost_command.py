@@ -16,8 +16,6 @@ from click.testing import CliRunner, Result
 from gateway.__main__ import main
 from gateway.command import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
 from gateway.cost.china import day_of
-from gateway.cost.period import Period
-from gateway.cost_command import parse_period
 from gateway.price_lists import load_tariffs
 from gateway.server_process import free_port
 
@@ -266,10 +264,3 @@ def test_help_teaches() -> None:
     text = cost("", "--help").stdout
     assert "gateway cost --from 2026-11-01 --to 2026-11-24 --by street" in text
     assert "docs/cost-model.md" in text
-
-
-def test_periods() -> None:
-    """Read to the day."""
-    assert parse_period("2008-01-01/2008-03-31") == Period(date(2008, 1, 1), date(2008, 3, 31))
-    with pytest.raises(ValueError, match="no period"):
-        parse_period("2008-01-01")

@@ -1,10 +1,12 @@
 """Settings from a file and the environment, and errors that name the setting and its origin."""
 
 import socket
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from gateway.cost.period import Period
 from gateway.settings import Settings, SettingsError, load_settings
 
 
@@ -189,3 +191,17 @@ def test_too_few_connections_for_the_writers() -> None:
     message = refusal(None, {**enough, "GATEWAY_BATCH__WRITERS": "6"})
     assert "database.max_connections" in message
     assert "batch.writers" in message
+
+
+@pytest.mark.parametrize("days", ["2008-03-31/2008-01-01", "2008-02-30/2008-03-31"])
+def test_days_that_nobody_can_play(days: str) -> None:
+    """Of the right form, and still no period."""
+    with pytest.raises(SettingsError, match=r"cost\.played_as .*GATEWAY_COST__PLAYED_AS"):
+        load_settings(None, {"GATEWAY_COST__PLAYED_AS": days})
+
+
+def test_days_that_are_played() -> None:
+    """As a period; none when nothing is played."""
+    played = load_settings(None, {"GATEWAY_COST__PLAYED_AS": "2008-01-01/2008-03-31"})
+    assert played.cost.played_period() == Period(date(2008, 1, 1), date(2008, 3, 31))
+    assert load_settings(None, {}).cost.played_period() is None

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 REQUIRE_BROWSER: Final = "FIELD_GATEWAY_REQUIRE_BROWSER"
 """Environment variable: 1 makes a missing Chromium an error. Set where all tests have to run."""
@@ -24,8 +24,8 @@ ARGUMENTS: Final = [
     "--disable-sync",
 ]
 
-AWAY: Final = "net::ERR_"
-"""What Chromium itself writes to the console when the gateway is not there."""
+SHOWN_WITHIN_MS: Final = 30_000
+"""A broken test ends with an error instead of hanging; a good one never waits so long."""
 
 
 def find_chromium() -> str | None:
@@ -51,7 +51,7 @@ class Seen:
         self.errors: list[str] = []
         """Of the console, and those that no script caught."""
         self.hosts: set[str] = set()
-        """That it asked for anything."""
+        """That it asked for anything, with their ports."""
         page.on("console", lambda message: self._console(message.type, message.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
@@ -62,27 +62,21 @@ class Seen:
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser with a profile of its own, gone afterwards."""
-    program = need_chromium()
+async def open_page(address: str, **options: Any) -> AsyncIterator[tuple[Page, Seen]]:
+    """The page at an address, live, in a browser with a profile of its own (`locale`, `viewport`,
+    `color_scheme`, ...). In the end it must have asked nobody else.
+    """
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=need_chromium(), args=ARGUMENTS)
         try:
-            yield browser
+            context = await browser.new_context(**{"locale": "en", **options})
+            page = await context.new_page()
+            seen = Seen(page)
+            await page.goto(address)
+            await expect(page.locator("body")).to_have_attribute(
+                "data-state", "live", timeout=SHOWN_WITHIN_MS
+            )
+            yield page, seen
+            assert seen.hosts == {address.split("/")[2]}
         finally:
             await browser.close()
-
-
-@asynccontextmanager
-async def open_page(
-    browser: Browser, address: str, **options: Any
-) -> AsyncIterator[tuple[Page, Seen]]:
-    """The page at an address, in a context of its own (`locale`, `viewport`, ...)."""
-    context = await browser.new_context(**{"locale": "en", **options})
-    page = await context.new_page()
-    seen = Seen(page)
-    await page.goto(address)
-    try:
-        yield page, seen
-    finally:
-        await context.close()

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from gateway.cost.period import Period
+from gateway.cost.period import Period, parse_period
 
 QUARTER = Period(date(2008, 1, 1), date(2008, 3, 31))
 
@@ -38,3 +38,15 @@ def test_an_end_before_the_beginning() -> None:
     """Is a mistake."""
     with pytest.raises(ValueError, match="2008-01-02/2008-01-01"):
         Period(date(2008, 1, 2), date(2008, 1, 1))
+
+
+def test_a_period_as_text() -> None:
+    """Both ends belong to it."""
+    assert parse_period("2008-01-01/2008-03-31") == QUARTER
+
+
+@pytest.mark.parametrize("text", ["2008-01-01", "2008-01-01/", "2008-01-01/2008-02-30", "", "x/y"])
+def test_a_text_that_is_no_period(text: str) -> None:
+    """It says how one looks."""
+    with pytest.raises(ValueError, match="is no period like"):
+        parse_period(text)
