@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from gateway.metering import LAST_TRAFFIC_SECONDS, Metering
 from gateway.parcel import Transport
-from gateway.settings import CostSettings, SettingsError
 from gateway.store import open_pool
 from gateway.traffic_account import MAX_ROWS
 from tests.helpers.metrics import value_of
@@ -97,12 +96,3 @@ async def test_a_database_that_is_away_does_not_hold_up_the_end(
     finally:
         await blocker.close()
     assert await pool.fetchval("SELECT count(*) FROM traffic") == 0
-
-
-async def test_a_tariff_that_is_not_there_ends_the_start(
-    database_dsn: str, pool: asyncpg.Pool
-) -> None:
-    """Nobody finds out at the end of the month that nothing was billed."""
-    settings = settings_of(database_dsn, "metering", cost=CostSettings(tariff="none"))
-    with pytest.raises(SettingsError, match="none"):
-        Metering(settings, pool, lambda: False)

@@ -16,9 +16,15 @@ def test_statements_have_names_and_no_comments(file: str) -> None:
     queries = load_queries(file)
     assert queries
     for name, statement in queries.items():
-        assert statement.split()[0] in {"INSERT", "SELECT", "WITH", "UPDATE", "DELETE", "CREATE"}, (
-            name
-        )
+        assert statement.split()[0] in {
+            "INSERT",
+            "SELECT",
+            "WITH",
+            "UPDATE",
+            "DELETE",
+            "CREATE",
+            "SET",
+        }, name
         assert "--" not in statement
 
 
