@@ -93,6 +93,7 @@ def main(
     b           the script that one would write in an hour: one INSERT and commit a message
     c           the gateway, 773 TCP devices that wait for every ack
     c-events    (c), and the relay publishes meanwhile
+    c-unmetered, c-events-unmetered, d-unmetered   the same with nothing metered
     d           the gateway, TCP, backlogs with many reports under way
     d-events    (d), and the relay publishes meanwhile
     d-single    the gateway, TCP, single reports with many under way
@@ -151,6 +152,7 @@ def measure(choice: Choice) -> Results:
         memory_bound_bytes=memory_bound_bytes(settings, len(fleet)),
         titles=TITLES,
         beside={part.name: part.beside for part in PARTS if part.beside},
+        unmetered={part.unmetered: part.name for part in PARTS if part.unmetered},
         measurements=_measure_speed(choice, timed, fleet, edition) if timed else [],
         sizes=_measure_sizes(fleet, edition) if SIZES in choice.parts else [],
     )

@@ -126,7 +126,9 @@ class Bench:
         fleet = self._fleet_of(part)
         with self._world.database() as dsn, self._broker_of(part) as broker:
             with (
-                self._world.gateway(dsn, broker, publishes=part.publishes) as gateway,
+                self._world.gateway(
+                    dsn, broker, publishes=part.publishes, meters=part.unmetered is None
+                ) as gateway,
                 self._subscriber_of(part, dsn, broker),
             ):
                 devices_broker = broker if part.transport == "mqtt" else None

@@ -42,6 +42,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """So many more devices send emergencies one at a time."""
     beside: str | None = None
     """The part that is the same without events: for the price of the relay."""
+    unmetered: str | None = None
+    """The part that is the same, but metered as all are: for the price of the meter."""
 
     @property
     def publishes(self) -> bool:
@@ -76,6 +78,25 @@ PARTS: Final = (
         beside="c",
     ),
     Part(
+        name="c-unmetered",
+        title="as (c), with nothing metered",
+        transport="tcp",
+        form="single",
+        window_reports=1,
+        portion=1,
+        unmetered="c",
+    ),
+    Part(
+        name="c-events-unmetered",
+        title="as (c-events), with nothing metered",
+        transport="tcp",
+        form="single",
+        window_reports=1,
+        portion=1,
+        beside="c-unmetered",
+        unmetered="c-events",
+    ),
+    Part(
         name="d",
         title=f"gateway, TCP: backlogs of {BACKLOG_REPORTS} reports,"
         f" {BACKLOGS_UNDER_WAY} under way per device",
@@ -92,6 +113,15 @@ PARTS: Final = (
         window_reports=BACKLOG_REPORTS * BACKLOGS_UNDER_WAY,
         portion=1,
         beside="d",
+    ),
+    Part(
+        name="d-unmetered",
+        title="as (d), with nothing metered",
+        transport="tcp",
+        form="backlog",
+        window_reports=BACKLOG_REPORTS * BACKLOGS_UNDER_WAY,
+        portion=1,
+        unmetered="d",
     ),
     Part(
         name="d-single",

@@ -59,6 +59,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """What each part is, by its name."""
     beside: dict[str, str] = {}
     """Parts that are another one with something more, and which one."""
+    unmetered: dict[str, str] = {}
+    """Parts that have one like them without metering, and which one."""
     measurements: list[Measurement]
     """In the order in which they were made."""
     sizes: list[SizeTable]

@@ -29,6 +29,8 @@ def render(results: Results) -> str:
         sections += [_speed(results, summaries), _costs(summaries), _memory(results, summaries)]
         if relay := _relay(results):
             sections.append(relay)
+        if meter := _meter(results):
+            sections.append(meter)
         if emergencies := summarize_emergencies(results.measurements):
             sections.append(_emergencies(emergencies))
     sections += map(_sizes, results.sizes)
@@ -112,6 +114,18 @@ def _relay(results: Results) -> str | None:
     ]
     return (
         table(("storing while events are published", "of the rate without"), rows) if rows else None
+    )
+
+
+def _meter(results: Results) -> str | None:
+    """The rate of storing with metering to that without it, in the same run."""
+    rows = [
+        (f"({part}) to ({base})", _ratio(ratio, 2))
+        for part, base in results.unmetered.items()
+        if (ratio := ratios(results.measurements, part, base))
+    ]
+    return (
+        table(("storing while traffic is metered", "of the rate without"), rows) if rows else None
     )
 
 

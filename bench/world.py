@@ -111,10 +111,16 @@ class World:
 
     @contextmanager
     def gateway(
-        self, dsn: str, broker: EmbeddedBroker | None = None, *, publishes: bool = False
+        self,
+        dsn: str,
+        broker: EmbeddedBroker | None = None,
+        *,
+        publishes: bool = False,
+        meters: bool = True,
     ) -> Iterator[RunningGateway]:
         """`gateway serve` as in production: a process of its own, its settings in the
-        environment, all of them the defaults but for the addresses, and for `relay.enabled`.
+        environment, all of them the defaults but for the addresses, `relay.enabled` and
+        `meter.enabled`.
         """
         tcp_port, http_port = free_port(), free_port()
         environment = {
@@ -124,6 +130,7 @@ class World:
             "GATEWAY_TCP__PORT": str(tcp_port),
             "GATEWAY_HTTP__PORT": str(http_port),
             "GATEWAY_RELAY__ENABLED": str(publishes).lower(),
+            "GATEWAY_METER__ENABLED": str(meters).lower(),
             **(_mqtt_environment(broker) if broker else {}),
         }
         log = self.directory / "gateway.log"

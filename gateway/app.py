@@ -15,13 +15,17 @@ from typing import Final
 
 import asyncpg
 
-from gateway import observe
+from gateway import observe, observe_health
+from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
+from gateway.bills import Bills, bills_of
 from gateway.budgets import Budgets, budgets_of
+from gateway.database_watch import watch_database
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
+from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
 from gateway.page_station import PageStation, build_page
@@ -35,9 +39,11 @@ from gateway.settings import Settings
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.task_courier import TaskCourier
+from gateway.task_desk import MAX_WAITING as MAX_DESK
 from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
+from gateway.traffic_account import MAX_ROWS as MAX_SUMS
 from gateway.traffic_meter import TrafficMeter
 from gateway.traffic_table import TrafficTable
 
@@ -68,12 +74,14 @@ class Gateway:
     admission: Admission
     desk: TaskDesk
     courier: TaskCourier
+    attendance: Attendance
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
-    counter: ReportCounter | None
-    budgets: Budgets | None
     traffic: TrafficMeter | None
+    counter: ReportCounter | None
+    bills: Bills | None
+    budgets: Budgets | None
     page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
@@ -108,15 +116,18 @@ async def serve(
                     listen(settings.database.dsn, "task", gateway.courier.wake),
                     name="task listener",
                 ),
+                tasks.create_task(watch_database(gateway.store.is_ready), name="database watch"),
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
-            if gateway.counter is not None:
-                stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
-            if gateway.budgets is not None:
-                stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
             if gateway.traffic is not None:
                 stations.append(tasks.create_task(gateway.traffic.run(), name="traffic meter"))
+            if gateway.counter is not None:
+                stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
+            if gateway.bills is not None:
+                stations.append(tasks.create_task(gateway.bills.run(), name="bills"))
+            if gateway.budgets is not None:
+                stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
             if gateway.page is not None:
                 stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
@@ -192,13 +203,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         if settings.mqtt.enabled
         else None
     )
-    publishing = (
-        Publishing(settings, pool, attendance, batcher.is_writing)
-        if settings.relay.enabled and settings.mqtt.enabled
-        else None
-    )
-    if publishing is not None:
-        batcher.is_publishing_emergency = publishing.is_hurrying
+    publishing = _build_publishing(settings, pool, attendance, batcher)
+    is_metered = settings.meter.enabled
     return Gateway(
         settings,
         store,
@@ -206,12 +212,14 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         admission,
         desk,
         courier,
+        attendance,
         tcp,
         mqtt,
         publishing,
-        counter_of(settings.meter, pool, batcher.is_writing) if settings.meter.enabled else None,
-        budgets_of(settings.cost, pool) if settings.meter.enabled else None,
         traffic,
+        counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
+        bills_of(settings.cost, pool) if is_metered else None,
+        budgets_of(settings.cost, pool) if is_metered else None,
         build_page(settings, pool, attendance) if settings.http.page else None,
     )
 
@@ -225,29 +233,42 @@ def _traffic_meter(settings: Settings, pool: asyncpg.Pool) -> TrafficMeter | Non
     )
 
 
+def _build_publishing(
+    settings: Settings, pool: asyncpg.Pool, attendance: Attendance, batcher: Batcher
+) -> Publishing | None:
+    if not (settings.relay.enabled and settings.mqtt.enabled):
+        return None
+    publishing = Publishing(settings, pool, attendance, batcher.is_writing)
+    batcher.is_publishing_emergency = publishing.is_hurrying
+    return publishing
+
+
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:
     observe.refused(transport, items)
     store.count_refused(transport, items)
 
 
 def _watch_queues(gateway: Gateway) -> None:
-    batcher, tcp, mqtt = gateway.batcher, gateway.tcp, gateway.mqtt
+    batcher, tcp, mqtt, settings = gateway.batcher, gateway.tcp, gateway.mqtt, gateway.settings
+    observe_health.watch_batcher(lambda: batcher.is_full)
+    observe_health.watch_devices(lambda: len(gateway.attendance))
     observe.watch_queue("batcher_pending_items", lambda: batcher.statistics().pending_items)
     observe.watch_queue("batcher_writing_items", lambda: batcher.statistics().in_flight_items)
     observe.watch_queue("batcher_waiting_sources", lambda: batcher.statistics().waiting_for_space)
-    observe.watch_queue("admission_greetings", gateway.admission.statistics)
-    observe.watch_queue("task_desk_waiting", gateway.desk.statistics)
+    observe.watch_queue("admission_greetings", gateway.admission.statistics, MAX_GREETINGS)
+    observe.watch_queue("task_desk_waiting", gateway.desk.statistics, MAX_DESK)
     observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
     if tcp is not None:
-        observe.watch_queue("tcp_connections", tcp.statistics)
+        observe.watch_queue("tcp_connections", tcp.statistics, settings.tcp.max_sessions)
         observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))
     if mqtt is not None:
-        observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0])
-        observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1])
+        most = settings.mqtt.max_pending_messages
+        observe.watch_queue("mqtt_unacked_messages", lambda: mqtt.statistics()[0], most)
+        observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1], MAX_REPLIES)
     if gateway.publishing is not None:
         gateway.publishing.watch_queues()
     if gateway.traffic is not None:
-        observe.watch_queue("traffic_sums", gateway.traffic.statistics)
+        observe.watch_queue("traffic_sums", gateway.traffic.statistics, MAX_SUMS)
 
 
 @asynccontextmanager

@@ -55,8 +55,9 @@ def demo(once: bool, json_file: Path | None, directory: Path, **play_options: An
     Starts a PostgreSQL, an MQTT broker, a gateway and a fleet of simulated handsets with lost
     connections and repeated sends; then shows the quarter's table beside the published figures,
     and compares what was sent with the database row by row, and the database with the events that
-    a subscriber received. Stays up until Ctrl-C, so that you can look at the database, the metrics
-    and the events.
+    a subscriber received. Ends with the bill: what the traffic costs under each tariff, beside
+    SMS. Stays up until Ctrl-C, so that you can look at the page, the database, the metrics and
+    the events.
 
     Each run begins with an empty database in the same data directory. Exit code 0 only if no
     report is missing, extra or altered, every event arrived in order and the ledger closes.

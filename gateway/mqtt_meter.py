@@ -46,6 +46,7 @@ CONNACK_BYTES: Final = (4, 11)
 SUBACK_BYTES: Final = (5, 6)
 """In version 3.1.1; in 5 with the properties that Mosquitto sends."""
 
+PACKET_ID_BYTES: Final = 2
 PUBACK_BYTES: Final = 4
 PING_BYTES: Final = 2
 """PINGREQ and PINGRESP alike."""
@@ -74,6 +75,8 @@ class MqttMeter:
         self._keepalive_seconds = keepalive_seconds
         self._up = self._down = 0
         self._active_at = now
+        self._pings = 0
+        """Counted of the silence since then."""
         self._greeted_at: float | None = None
         """The last hello; None for a device that connected before this gateway began."""
         self._up_line = _Together()
@@ -102,8 +105,8 @@ class MqttMeter:
     def published(self, payload: int, now: float) -> None:
         """The device has published a frame, QoS 1, and gets its PUBACK."""
         self._ping_until(now)
-        self._active_at = now
-        size = self._publish_bytes(self._up_topic, payload) + 2
+        self._active_at, self._pings = now, 0
+        size = self._publish_bytes(self._up_topic, payload, PACKET_ID_BYTES)
         segments = self._up_line.segments(size, now)
         self._up += size + HEADER * segments
         if self._up_line.begins and self._down_line.hear(now):
@@ -137,15 +140,15 @@ class MqttMeter:
 
     def _ping_until(self, now: float) -> None:
         """Add the pings of a silence: request, response, ack."""
-        pings = int(min(now - self._active_at, MOST_SILENT_SECONDS) / self._keepalive_seconds)
+        silence_seconds = min(now - self._active_at, MOST_SILENT_SECONDS)
+        pings = int(silence_seconds / self._keepalive_seconds) - self._pings
         if pings and self._greeted_at is not None:
+            self._pings += pings
             self._up += pings * (PING_BYTES + 2 * HEADER)
             self._down += pings * (PING_BYTES + HEADER)
-            self._active_at += pings * self._keepalive_seconds
 
-    def _publish_bytes(self, topic: int, payload: int) -> int:
-        """Without a packet identifier."""
-        body = 2 + topic + payload
+    def _publish_bytes(self, topic: int, payload: int, packet_id: int = 0) -> int:
+        body = 2 + topic + packet_id + payload
         if self._is_5:
             body += 1 + CONTENT_TYPE_PROPERTY
         return 1 + _length_bytes(body) + body

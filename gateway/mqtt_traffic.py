@@ -38,7 +38,7 @@ class MqttTraffic:
         self._of(key)[1].published(size, self._monotonic())
 
     def replied(self, key: Key, size: int) -> None:
-        """A frame for it was given to the broker. One to a device that is not admitted is nobody's."""
+        """A frame for it was given to the broker. One to who is not admitted is nobody's."""
         found = self._links.get(key)
         if found is None:
             observe_meter.strangers_traffic(Transport.MQTT, size)

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import structlog
 from aiohttp.typedefs import Handler
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
@@ -31,6 +31,9 @@ LOGGED_FRAME_BYTES: Final = 64
 
 LOGGED_TOPIC_CHARACTERS: Final = 128
 """Of a topic that is not ours."""
+
+# A second series beside each counter; a restart shows in the start time of the process.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
 
@@ -67,6 +70,7 @@ _bad_topics = Counter("gateway_bad_topics", "Messages on topics that name no dev
 _replies_dropped = Counter("gateway_replies_dropped", "Replies without room", ["transport"])
 _broker_connected = Gauge("gateway_broker_connected", "1 while connected to the MQTT broker")
 _queue_depth = Gauge("gateway_queue_depth", "What waits, by queue", ["queue"])
+_queue_limit = Gauge("gateway_queue_limit", "How much may wait, by queue", ["queue"])
 
 
 _by_verdict: Mapping[Verdict, Counter] = {
@@ -88,6 +92,11 @@ _sessions_opened_child = {
     transport: _sessions_opened.labels(transport.value) for transport in Transport
 }
 _sessions_child = {transport: _sessions.labels(transport.value) for transport in Transport}
+
+# There from the beginning, at 0: a rise from nothing to one is none to Prometheus.
+for _rare in (_session_failures, _turned_away, _not_admitted, _replies_dropped):
+    for _transport in Transport:
+        _rare.labels(_transport.value)
 
 
 def configure_logging(
@@ -128,9 +137,13 @@ def metrics_handler() -> Handler:
     return make_aiohttp_handler()
 
 
-def watch_queue(queue: str, depth: Callable[[], float]) -> None:
-    """Read a queue's depth whenever the metrics are read."""
+def watch_queue(queue: str, depth: Callable[[], float], limit: float | None = None) -> None:
+    """Read a queue's depth whenever the metrics are read. `limit`: where its bound is a number of
+    its own.
+    """
     _queue_depth.labels(queue).set_function(depth)
+    if limit is not None:
+        _queue_limit.labels(queue).set(limit)
 
 
 # Items on their way.

@@ -15,6 +15,9 @@ _strangers = Counter(
     "gateway_meter_strangers_bytes", "Carried by connections that never greeted", ["transport"]
 )
 _lost = Counter("gateway_meter_lost_bytes", "Metered and not counted for want of room, or by a bug")
+_modelled = Counter(
+    "gateway_meter_modelled_connections", "TCP connections that the kernel does not count"
+)
 _flush_failures = Counter(
     "gateway_meter_flush_failures", "Times that the counts could not be written; tried again"
 )
@@ -57,6 +60,6 @@ def traffic_failed(error: Exception) -> None:
     _log.error("traffic_failed", exc_info=error)
 
 
-def tcp_is_modelled() -> None:
-    """The kernel does not count what connections carry."""
-    _log.warning("tcp_is_modelled")
+def connection_modelled() -> None:
+    """The kernel does not tell what a TCP connection carries: a model counts."""
+    _modelled.inc()

@@ -3,6 +3,7 @@
 import structlog
 from prometheus_client import Counter
 
+from gateway.protocol.task_messages import Receipt
 from gateway.task_work import Fate, FromDevice, RequestVerdict, Work
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
@@ -18,6 +19,12 @@ _task_work_failures = Counter("gateway_task_work_failures", "Work on tasks lost 
 _delivery_failures = Counter(
     "gateway_task_delivery_failures", "Rounds of delivery ended by a bug of ours"
 )
+
+# There from the beginning, at 0: a rise from nothing to one is none to Prometheus.
+for _verdict in ("accepted", "repeated", "refused"):
+    _task_requests.labels(_verdict)
+for _fate in ("noted", *(receipt.name.lower() for receipt in Receipt)):
+    _task_replies.labels(_fate)
 
 
 def task_work_done(work: Work, result: RequestVerdict | Fate) -> None:

@@ -8,9 +8,9 @@ marks them. Whoever comes second adds nothing; a gateway that is killed before h
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -27,10 +27,10 @@ ROUND_REPORTS: Final = 2_000
 """Most reports that are added together, unless one publication holds more."""
 
 PORTION_REPORTS: Final = 256
-"""Reports read and held at a time: a millisecond of the event loop."""
+"""Reports, or changes of tasks, read and held at a time: a millisecond of the event loop."""
 
 SLICE_REPORTS: Final = 32
-"""Reports counted before others get their turn: some 0.3 ms of the event loop."""
+"""Reports, or changes of tasks, counted before others get their turn: 0.3 ms of the event loop."""
 
 LOOK_SECONDS: Final = 1.0
 """How often to look for work: dashboards lag so far behind when little is stored."""
@@ -42,6 +42,11 @@ MAX_SET_ASIDE: Final = 100
 """Publications that a bug keeps from being counted. More, and it is no matter of single rows:
 counting stops, and goes on when the gateway is started again, with the bug mended.
 """
+
+T = TypeVar("T")
+
+Part = Sequence[tuple[int, asyncpg.Record]]
+"""Rows, each with the place of its publication in the round."""
 
 
 class CountingBrokenError(Exception):
@@ -117,32 +122,36 @@ class ReportCounter:
         """The counts of publications, by id, without those that a bug prevents."""
         counts = [Counts() for _ in found]
         faults: dict[int, Exception] = {}
-        for portion in portions(_stretches(found), PORTION_REPORTS):
-            rows = await self._tables.reports(portion)
-            for begin in range(0, len(rows), SLICE_REPORTS):
-                part = rows[begin : begin + SLICE_REPORTS]
-                for row in part:
-                    place = portion[row[0] - 1].position
-                    try:
-                        count_report(counts[place], self._texts, found[place].stored_on, row)
-                    except Exception as error:  # noqa: BLE001 - its neighbours are counted
-                        faults[place] = error
-                await asyncio.sleep(self._rest_seconds(len(part)))
-        for place, publication in enumerate(found):
-            if publication.task_change_ids:
+        async for part in self._reports(found):
+            for place, row in part:
                 try:
-                    await self._count_tasks(counts[place], publication)
-                except TRANSIENT_ERRORS:
-                    raise
+                    count_report(counts[place], self._texts, found[place].stored_on, row)
+                except Exception as error:  # noqa: BLE001 - its neighbours are counted
+                    faults[place] = error
+        async for part in self._task_changes(found):
+            for place, row in part:
+                try:
+                    count_task_change(counts[place], self._texts, row)
                 except Exception as error:  # noqa: BLE001 - see above
                     faults[place] = error
         for place, fault in faults.items():
             self._put_aside(found[place].id, fault)
         return {p.id: counts[place] for place, p in enumerate(found) if place not in faults}
 
-    async def _count_tasks(self, counts: Counts, publication: Uncounted) -> None:
-        for row in await self._tables.task_changes(publication.task_change_ids):
-            count_task_change(counts, self._texts, row)
+    async def _reports(self, found: Sequence[Uncounted]) -> AsyncIterator[Part]:
+        """Rows of reports with the place of each one's publication, at the pace that is allowed."""
+        for portion in portions(_stretches(found), PORTION_REPORTS):
+            for part in _divided(await self._tables.reports(portion), SLICE_REPORTS):
+                yield [(portion[row[0] - 1].position, row) for row in part]
+                await self._rest(len(part))
+
+    async def _task_changes(self, found: Sequence[Uncounted]) -> AsyncIterator[Part]:
+        """The same of changes of tasks."""
+        places = {change: place for place, p in enumerate(found) for change in p.task_change_ids}
+        for ids in _divided(list(places), PORTION_REPORTS):
+            for part in _divided(await self._tables.task_changes(ids), SLICE_REPORTS):
+                yield [(places[row["id"]], row) for row in part]
+                await self._rest(len(part))
 
     async def _add(self, counted: dict[int, Counts]) -> int:
         added, sums = await self._tables.add(counted)
@@ -164,9 +173,10 @@ class ReportCounter:
         self._set_aside.append(publication_id)
         observe_counting.publication_set_aside(publication_id, error, len(self._set_aside))
 
-    def _rest_seconds(self, reports: int) -> float:
-        """How long to rest after so many reports: those that are being written go first."""
-        return reports / self._settings.busy_reports_per_second if self._is_busy() else 0.0
+    async def _rest(self, messages: int) -> None:
+        """Let others have their turn after so many; reports that are being written go first."""
+        pace = self._settings.busy_reports_per_second
+        await asyncio.sleep(messages / pace if self._is_busy() else 0)
 
     async def _watch(self) -> None:
         """Read what an operator sees."""
@@ -181,6 +191,10 @@ def counter_of(
 ) -> ReportCounter:
     """A counter with the texts of the settings."""
     return ReportCounter(settings, CountTables(pool), OldTexts(settings.templates()), is_busy)
+
+
+def _divided(values: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    return (values[begin : begin + most] for begin in range(0, len(values), most))
 
 
 def _stretches(found: Sequence[Uncounted]) -> Iterator[Stretch]:

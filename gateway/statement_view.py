@@ -14,12 +14,15 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from gateway.cost.statement import Group, Line, Period, Statement, Totals
+from gateway.cost.statement import Line, Period, Statement, Totals
 
 NOTHING: Final = "-"
 """Stands for a figure that does not exist, as the cost of a report where there is none."""
 
 ASSUMPTION: Final = "some prices are our assumptions"
+
+ID_COLUMNS: Final = 10
+"""For a tariff's id beside its sums, on a terminal of 80; a longer one goes on in the next line."""
 
 _TARIFF_COLUMNS: Final = (
     "tariff", "currency", "cost", "per_report", "a_year", "saving", "saving_percent",
@@ -72,7 +75,7 @@ def render_statement(statement: Statement, names: Mapping[str, str] | None = Non
     """
     tables = [_metered(statement), _tariffs(statement), _legend(statement)]
     if statement.groups:
-        tables.append(_groups(statement, names or {}))
+        tables += _groups(statement, names or {})
     return [*tables, _break_even(statement)]
 
 
@@ -120,8 +123,9 @@ def _tariffs(statement: Statement) -> Table:
     currencies = {line.currency for line in statement.lines}
     one = f" ({currencies.pop()})" if len(currencies) == 1 else ""
     table = _wide_table(f"What it costs, and what is saved against SMS{one}")
-    headings = ("per report", "a year", "saved a year", "saved %")
+    headings = ("a report", "saved", "in %", "a year", "saved a year")
     _add_columns(table, "tariff", f"{_count(statement.days)} days", *headings)
+    table.columns[0].max_width = ID_COLUMNS
     if currencies:
         table.add_column("")
     for line in statement.lines:
@@ -134,9 +138,10 @@ def _tariff_cells(line: Line) -> Iterator[str]:
     yield line.tariff
     yield _number(line.cost)
     yield _number(line.per_report)
+    yield _number(line.saving)
+    yield _number(line.saving_percent)
     yield _number(line.a_year)
     yield _number(line.saving_a_year)
-    yield _number(line.saving_percent)
 
 
 def _wide_table(title: str) -> Table:
@@ -162,26 +167,27 @@ def _add_columns(table: Table, first: str, *others: str) -> None:
         table.add_column(heading, justify="right", overflow="fold")
 
 
-def _groups(statement: Statement, names: Mapping[str, str]) -> Table:
-    table = _wide_table("Divided")
-    headings = ["devices", "reports", "bytes up", "bytes down", "bytes/report", "SMS up / down"]
-    _add_columns(table, "", *headings, *(line.tariff for line in statement.lines))
+def _groups(statement: Statement, names: Mapping[str, str]) -> Iterator[Table]:
+    metered, costs = _wide_table("In parts: metered"), _wide_table("In parts: cost")
+    headings = ("devices", "reports", "bytes up", "bytes down", "per report", "SMS up", "SMS down")
+    _add_columns(metered, "", *headings)
+    _add_columns(costs, "", *(line.tariff for line in statement.lines))
     for group in statement.groups:
-        table.add_row(*_group_cells(group, statement, names))
-    return table
+        name = " ".join(filter(None, (group.key, names.get(group.key)))) or "unknown"
+        metered.add_row(name, *_group_cells(group.totals))
+        costs.add_row(name, *(_number(group.costs[line.tariff]) for line in statement.lines))
+    yield metered
+    yield costs
 
 
-def _group_cells(group: Group, statement: Statement, names: Mapping[str, str]) -> Iterator[str]:
-    totals = group.totals
-    yield " ".join(filter(None, (group.key, names.get(group.key)))) or "unknown"
+def _group_cells(totals: Totals) -> Iterator[str]:
     yield _count(totals.devices)
     yield _count(totals.reports)
     yield _count(totals.bytes_up)
     yield _count(totals.bytes_down)
     yield _number(totals.bytes_per_report)
-    yield f"{_count(totals.sms_segments_up)} / {_count(totals.sms_segments_down)}"
-    for line in statement.lines:
-        yield _number(group.costs.get(line.tariff))
+    yield _count(totals.sms_segments_up)
+    yield _count(totals.sms_segments_down)
 
 
 def _break_even(statement: Statement) -> Table:

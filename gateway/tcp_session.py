@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec, Protocol, cast
 
-from gateway import observe
+from gateway import observe, observe_meter
 from gateway.admission import Admission, Admitted
 from gateway.batcher import Batcher
 from gateway.intake import Intake
@@ -302,7 +302,9 @@ class TcpSession(asyncio.BufferedProtocol):
     def _begin_metering(self, traffic: TrafficMeter) -> None:
         meter = open_meter(self._transport)
         self._link = traffic.begin(Transport.TCP, meter)
-        self._payload_meter = meter if meter.wants_payload else None
+        if meter.wants_payload:
+            observe_meter.connection_modelled()
+            self._payload_meter = meter
 
     # From messages to bytes.
 

@@ -78,7 +78,7 @@ class TrafficMeter:
         self._flush_seconds = settings.flush_seconds
         self._unix_time = unix_time
         self._monotonic = monotonic
-        self._account = account or TrafficAccount()
+        self._account = TrafficAccount() if account is None else account
         self._links: set[Link] = set()
         self._addition: Addition | None = None
         self._one_round = asyncio.Lock()

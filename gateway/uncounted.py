@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import starmap
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -16,8 +16,6 @@ TAKEN_AT_ONCE: Final = 500
 """Most publications of one round: bounds its transaction where each holds a single report."""
 
 _QUERIES = load_queries("counting.sql")
-
-Row = Mapping[str, Any]
 
 
 class Uncounted(msgspec.Struct, frozen=True):
@@ -67,9 +65,9 @@ class CountTables:
         )
         return rows
 
-    async def task_changes(self, ids: Sequence[int]) -> Sequence[Row]:
+    async def task_changes(self, ids: Sequence[int]) -> list[asyncpg.Record]:
         """Changes of tasks that would have been short messages."""
-        rows: Sequence[Row] = await self._pool.fetch(_QUERIES["task_changes"], ids)
+        rows: list[asyncpg.Record] = await self._pool.fetch(_QUERIES["task_changes"], ids)
         return rows
 
     async def add(self, counted: Mapping[int, Counts]) -> tuple[int, Counts]:
@@ -79,6 +77,7 @@ class CountTables:
         """
         sums = Counts()
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_QUERIES["commit_lightly"])
             rows = await connection.fetch(_QUERIES["claim"], list(counted))
             claimed = [row["id"] for row in rows]
             for publication_id in claimed:
@@ -97,7 +96,7 @@ class CountTables:
         return Waiting(row["publications"], row["reports"])
 
 
-def _uncounted(row: Row) -> Uncounted:
+def _uncounted(row: asyncpg.Record) -> Uncounted:
     columns = (row["device_id"], row["installation"], row["first_sequence"], row["last_sequence"])
     runs = starmap(Run, zip(*columns, strict=True))
     return Uncounted(row["id"], row["stored_on"], row["reports"], list(runs), row["task_change_id"])

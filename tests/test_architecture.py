@@ -30,9 +30,12 @@ PURE_LIBRARIES = {
 
 OBSERVE = {
     "gateway/observe.py",
+    "gateway/observe_bills.py",
     "gateway/observe_budgets.py",
     "gateway/observe_counting.py",
     "gateway/observe_events.py",
+    "gateway/observe_health.py",
+    "gateway/observe_meter.py",
     "gateway/observe_page.py",
     "gateway/observe_readings.py",
     "gateway/observe_tasks.py",

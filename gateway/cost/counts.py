@@ -78,21 +78,8 @@ class Counts:
 
 def count_report(counts: Counts, texts: OldTexts, stored_on: date, row: Row) -> None:
     """Count a stored report. `row`: see the statement `reports` in counting.sql."""
-    (
-        _,
-        device,
-        street,
-        transport,
-        kind,
-        urgency,
-        simple,
-        patrol,
-        sequence,
-        edition,
-        observed_at,
-        *content,
-    ) = row
-    class_code, grid, lat_e5, lon_e5, accuracy_m, description, pictures, component = content
+    _, device, street, transport, kind, urgency, simple, patrol, sequence, edition = row[:10]
+    observed_at, class_code, grid, lat_e5, lon_e5, accuracy_m, text, pictures, component = row[10:]
     segments = texts.of_report(
         Report(
             sequence,
@@ -107,7 +94,7 @@ def count_report(counts: Counts, texts: OldTexts, stored_on: date, row: Row) -> 
             lat_e5,
             lon_e5,
             accuracy_m,
-            description,
+            text,
             pictures,
             component,
         )

@@ -24,6 +24,7 @@ from gateway.events import REPORT_STORED, sequence_of
 from gateway.protocol.proof import mqtt_password
 from gateway.runs import Run, stretches
 from tests.helpers.brokers import need_mosquitto
+from tests.helpers.counting import assert_counted
 from tests.helpers.databases import migrate_now
 from tests.helpers.event_collector import Collector, assert_in_order, collector
 from tests.helpers.mosquitto import Mosquitto
@@ -126,6 +127,15 @@ async def places(dsn: str) -> dict[str, str]:
     return found
 
 
+async def assert_all_counted(dsn: str) -> None:
+    """Each report is counted once after its commit, whatever was killed."""
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool, asyncio.timeout(60):
+        waiting = "SELECT count(*) FROM publication WHERE NOT is_counted"
+        while await pool.fetchval(waiting):  # noqa: ASYNC110 -- a fact of the database
+            await asyncio.sleep(0.1)
+        await assert_counted(pool, REPORTS)
+
+
 async def unpublished(dsn: str) -> int:
     """Reports that are committed and not published."""
     ((count,),) = await Look(dsn).rows("SELECT reports_waiting FROM relay_state")
@@ -188,6 +198,7 @@ async def test_gateway_killed_broker_killed_and_postgres_restarted(
                 assert_nothing_wrong(summary)
                 assert any(behind), "no kill fell between a commit and its event"
                 await assert_all_published(dsn, collected)
+                await assert_all_counted(dsn)
             assert gateway.stop() == 0
     finally:
         await asyncio.to_thread(broker.stop)
@@ -242,6 +253,7 @@ async def test_two_gateways_killed_in_turn(own_postgres: EmbeddedPostgres, tmp_p
                 summary = await play(tmp_path, dsn, fleet, addresses, steps)
                 assert_nothing_wrong(summary)
                 await assert_all_published(dsn, collected)
+                await assert_all_counted(dsn)
                 # A broker that is killed sends again, late and out of order, what it had sent
                 # already; one that is restarted in order does not.
                 assert_in_order(collected.firsts(REPORT_STORED))

@@ -4,9 +4,7 @@ IP packet.
 """
 
 import asyncio
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from gateway.server_process import free_port
 from gateway.store import open_pool
 from tests.helpers.brokers import need_mosquitto
 from tests.helpers.gateway_process import GatewayProcess, gateway_process
-from tests.helpers.lossy_link import LossyLink, lossy_link
+from tests.helpers.lossy_link import LossyLink, lossy_link, run_in
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.paho_handset import KEEPALIVE_SECONDS, WORKS
 from tests.helpers.processes import run_fleet_command
@@ -69,18 +67,10 @@ def metering_gateway(
         yield gateway
 
 
-def run_in(link: LossyLink, *arguments: str) -> None:
+async def run_there(link: LossyLink, *arguments: str) -> None:
     """A Python program in the namespace, to its end."""
-    ip = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
-    assert ip is not None
-    done = subprocess.run(
-        [ip, "netns", "exec", link.name, sys.executable, "-m", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_WITHIN_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", *arguments]
+    await asyncio.to_thread(run_in, link.name, command, RUN_WITHIN_SECONDS)
 
 
 async def compare(link: LossyLink, gateway: GatewayProcess, dsn: str, connections: int) -> None:
@@ -93,7 +83,6 @@ async def compare(link: LossyLink, gateway: GatewayProcess, dsn: str, connection
     )
     ((up, down, found),) = rows
     true = link.total
-    print(f"up {up} of {true.bytes_up}, down {down} of {true.bytes_down}, packets {true}")
     assert found == connections
     assert abs(up + down - true.bytes_up - true.bytes_down) <= TOLERANCE * (
         true.bytes_up + true.bytes_down
@@ -115,7 +104,7 @@ async def test_paho(
         metering_gateway(database_dsn, tmp_path / "g.log", broker, version) as gateway,
     ):
         arguments = ("tests.helpers.paho_handset", link.host, str(port), version, work)
-        await asyncio.to_thread(run_in, link, *arguments)
+        await run_there(link, *arguments)
         await compare(link, gateway, database_dsn, 12 if work == "connections" else 1)
 
 
@@ -135,8 +124,7 @@ async def test_simulated_handsets(
         listening_broker(place, link) as (broker, port),
         metering_gateway(database_dsn, tmp_path / "g.log", broker) as gateway,
     ):
-        await asyncio.to_thread(
-            run_in,
+        await run_there(
             link,
             *("device_sim", "run", "--fleet", str(fleet), *scale, "--transport", "mqtt"),
             *("--broker", f"{link.host}:{port}", "--link", "perfect", "--no-faults"),

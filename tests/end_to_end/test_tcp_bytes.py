@@ -42,7 +42,7 @@ async def device(
     host, port = gateway.tcp
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = link.socket(family)
-    sock.setblocking(False)  # noqa: FBT003 - the standard library's own
+    sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, (host.strip("[]"), port))
     client = DeviceClient(*await asyncio.open_connection(sock=sock), number)
     await client.greet()
@@ -105,7 +105,6 @@ def differences(link: LossyLink, up: int, down: int) -> Sequence[float]:
     seen_up, seen_down = link.interface_bytes()
     assert true.bytes_up <= seen_up <= true.bytes_up + ICMP_BYTES
     assert true.bytes_down <= seen_down <= true.bytes_down + ICMP_BYTES
-    print(f"up {up} of {true.bytes_up}, down {down} of {true.bytes_down}, {link.lost} lost")
     return up / true.bytes_up - 1, down / true.bytes_down - 1
 
 

@@ -46,6 +46,9 @@ async def test_a_gateway_tells_of_itself(database_dsn: str) -> None:
         assert 'gateway_queue_depth{queue="tcp_connections"} 1.0' in text
         assert 'gateway_queue_depth{queue="admission_greetings"} 0.0' in text
         assert 'gateway_queue_depth{queue="batcher_pending_items"} 0.0' in text
+        assert 'gateway_queue_limit{queue="tcp_connections"} 10000.0' in text
+        assert "gateway_devices_online 0.0" in text
+        assert "gateway_batcher_full 0.0" in text
         assert figures_of(text)["sessions"] == 1
         writer.close()
 

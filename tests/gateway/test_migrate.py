@@ -18,6 +18,7 @@ ALL = [
     "0004-publication",
     "0005-tasks",
     "0006-metering",
+    "0007-dashboards",
 ]
 
 

@@ -172,3 +172,25 @@ def test_level(capsys: pytest.CaptureFixture[str]) -> None:
     observe.configure_logging("json", "error")
     observe.batch_retried(OSError(), 1, 0.1)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["session_failures", "turned_away", "not_admitted"])
+def test_rare_things_are_there_at_zero(name: str) -> None:
+    """Before they happen: else the first of them would be no rise to Prometheus."""
+    for transport in Transport:
+        labels = {"transport": transport.value}
+        assert REGISTRY.get_sample_value(f"gateway_{name}_total", labels) is not None
+
+
+def test_a_queue_with_a_bound_tells_it() -> None:
+    """So that an alert knows how full it is; one without tells none."""
+    observe.watch_queue("bounded", lambda: 3, 4)
+    observe.watch_queue("unbounded", lambda: 3)
+    assert REGISTRY.get_sample_value("gateway_queue_limit", {"queue": "bounded"}) == 4
+    assert REGISTRY.get_sample_value("gateway_queue_limit", {"queue": "unbounded"}) is None
+
+
+def test_no_series_for_when_a_counter_was_made() -> None:
+    """It would double them all."""
+    names = {sample.name for metric in REGISTRY.collect() for sample in metric.samples}
+    assert [name for name in names if name.endswith("_created")] == []

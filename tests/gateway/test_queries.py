@@ -4,10 +4,10 @@ import pytest
 
 from gateway.queries import load_queries
 
+FILES = ["store.sql", "devices.sql", "page.sql", "reference.sql", "tasks.sql", "traffic.sql"]
 
-@pytest.mark.parametrize(
-    "file", ["store.sql", "devices.sql", "reference.sql", "tasks.sql", "page.sql"]
-)
+
+@pytest.mark.parametrize("file", FILES)
 def test_statements_have_names_and_no_comments(file: str) -> None:
     """Each named statement is SQL alone."""
     queries = load_queries(file)

@@ -65,7 +65,7 @@ class Bench:
         self._name = name
 
     @asynccontextmanager
-    async def relay(self, **settings: float) -> AsyncIterator[Relay]:
+    async def relay(self, *, is_counted: bool = True, **settings: float) -> AsyncIterator[Relay]:
         """A relay that runs while the block lasts."""
         mqtt = MqttSettings(enabled=True, host=self._broker.host, port=self._broker.gateway_port)
         publisher = Publisher(mqtt, f"{self._name}-{next(_numbers)}")
@@ -76,6 +76,7 @@ class Bench:
             publisher,
             load_reference(),
             lambda: self.is_busy,
+            is_counted=is_counted,
         )
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(publisher.run()), tasks.create_task(relay.run())]
@@ -308,18 +309,25 @@ async def test_a_bug_in_one_loop_stops_no_other(
     assert not collected.reports()
 
 
+@pytest.mark.parametrize("counts", [True, False])
 async def test_notes_of_what_was_delivered_long_ago_are_forgotten(
-    database_dsn: str, nats_broker: Broker, name: str
+    database_dsn: str,
+    nats_broker: Broker,
+    name: str,
+    counts: bool,  # noqa: FBT001 -- a table
 ) -> None:
-    """The reports stay; notes that are not delivered stay too."""
+    """The reports stay; notes that are not delivered stay too. Where reports are counted it has to
+    be counted; where they are not it is never.
+    """
     async with bench_of(database_dsn, nats_broker, name) as (bench, _):
         await bench.store.write([parcel_of(1, 1)])
         await bench.store.write([parcel_of(2, 1)])
         await Look(database_dsn).rows(
-            "UPDATE publication SET position = 1, delivered_at = now() - interval '31 days'"
+            f"UPDATE publication SET position = 1, is_counted = {counts},"
+            " delivered_at = now() - interval '31 days'"
             " WHERE id = 1 RETURNING id"
         )
-        async with bench.relay(keep_days=30):
+        async with bench.relay(is_counted=counts, keep_days=30):
             await bench.until_idle()
             async with asyncio.timeout(30):
                 while (await ids(database_dsn)) != [2]:  # noqa: ASYNC110 -- a fact of the database

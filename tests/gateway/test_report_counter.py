@@ -15,6 +15,7 @@ from gateway.cost.old_texts import OldTexts, Segments, Templates
 from gateway.parcel import Parcel, Transport
 from gateway.protocol.report import Report, Urgency
 from gateway.protocol.task_messages import Answer
+from gateway.protocol.wire_report import pack_backlog
 from gateway.report_counter import (
     CountingBrokenError,
     ReportCounter,
@@ -24,11 +25,12 @@ from gateway.settings import MeterSettings
 from gateway.store import PostgresStore, open_pool
 from gateway.tasks import Tasks
 from gateway.uncounted import CountTables
-from tests.helpers.builders import build_report, build_reports
+from tests.helpers.builders import EDITION_2007, build_report, build_reports
 from tests.helpers.counting import TEXTS, assert_counted, report_count, sms_avoided
+from tests.helpers.device_client import greeted
 from tests.helpers.fault_proxy import fault_proxy
 from tests.helpers.metrics import grown, value_of
-from tests.helpers.served_gateway import register
+from tests.helpers.served_gateway import register, served_gateway
 from tests.helpers.task_requests import answered, build_request, noted
 
 pytestmark = pytest.mark.asyncio
@@ -356,3 +358,23 @@ async def test_texts_come_from_the_settings(pool: asyncpg.Pool) -> None:
     await counter_of(settings, pool, lambda: False).count_some()
     ((_, figures),) = (await sms_avoided(pool)).items()
     assert figures[:3] == (1, 2, 3)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_gateway_counts_if_it_is_told_to(database_dsn: str, enabled: bool) -> None:  # noqa: FBT001 -- a table
+    """By itself, and without a broker; switched off, neither counter nor budgets are started."""
+    await register(database_dsn)
+    pool = await open_pool(database_dsn, size=1)
+    async with (
+        served_gateway(database_dsn, meter={"enabled": enabled}) as gateway,
+        greeted(gateway.tcp) as device,
+    ):
+        await device.send(pack_backlog(build_reports(20), EDITION_2007))
+        await device.expect_acks_of(*range(1, 21))
+        stations = {task.get_name() for task in asyncio.all_tasks()}
+        assert ({"report counter", "budgets"} <= stations) is enabled
+        if enabled:
+            await until(lambda: is_all_counted(pool))
+            await assert_counted(pool, 20)
+    assert await is_all_counted(pool) is enabled
+    pool.terminate()

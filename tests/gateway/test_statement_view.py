@@ -127,7 +127,7 @@ def test_tables_for_people() -> None:
     assert " - " in line_with(text, " iot ")
     assert "assumptions" in line_with(text, "IoT")
     assert "from 13 reports in 8 h" in text
-    assert "Divided" not in text
+    assert "In parts" not in text
 
 
 def test_the_currency_stands_once_or_in_each_line() -> None:
@@ -137,6 +137,21 @@ def test_the_currency_stands_once_or_in_each_line() -> None:
     text = drawn(msgspec.structs.replace(STATEMENT, lines=STATEMENT.lines[:1]))
     assert "(CNY)" in text
     assert "CNY" not in line_with(text, " sms-2006 ")
+
+
+def test_the_bill_of_a_district_fits_80_columns() -> None:
+    """Each of its sums stands in one piece, the negative ones too."""
+    sums = ("231900.00", "0.8727", "-153455.50", "-195.6", "927600.00", "-612960.84")
+    names = ("cost", "per_report", "saving", "saving_percent", "a_year", "saving_a_year")
+    figures = dict(zip(names, map(Decimal, sums), strict=True))
+    line = msgspec.structs.replace(STATEMENT.lines[0], tariff="gprs-2006-plan-100", **figures)
+    console = Console(file=io.StringIO(), width=80)
+    for table in render_statement(msgspec.structs.replace(STATEMENT, lines=[line])):
+        console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    words = console.file.getvalue().split()
+    assert set(words) >= {f"{Decimal(text):,}" for text in sums}
+    assert "gprs-2006-plan-100" in words
 
 
 def test_no_figure_is_cut_off_on_a_narrow_terminal() -> None:
@@ -152,8 +167,11 @@ def test_no_figure_is_cut_off_on_a_narrow_terminal() -> None:
 def test_tables_of_groups_name_them() -> None:
     """The street by its code and name; what belongs to none is told too."""
     text = drawn(DIVIDED, NAMES)
-    assert "3.40" in line_with(text, "440307003 平湖")
-    assert "unknown" in text
+    metered, _, costs = text.partition("In parts: metered")[2].partition("In parts: cost")
+    assert "2,000" in line_with(metered, "440307003 平湖")
+    assert "3.40" in line_with(costs, "440307003 平湖")
+    assert "unknown" in metered
+    assert "unknown" in costs
 
 
 def test_an_assumption_is_marked_only_where_there_is_one() -> None:

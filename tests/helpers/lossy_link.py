@@ -17,7 +17,7 @@ import struct
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,7 @@ class LossyLink:
         """By the port of the namespace's end."""
         self.lost = 0
         self._loss = loss
-        self._chance = random.Random(seed)  # noqa: S311 - nothing is guarded by it
+        self._chance = random.Random(seed)
         self._ends: tuple[int, int] = (-1, -1)
         self._stop = os.eventfd(0)
         self._thread = threading.Thread(target=self._carry, daemon=True)
@@ -105,7 +105,7 @@ class LossyLink:
         )
 
     def interface_bytes(self) -> tuple[int, int]:
-        """What the kernel has counted on this host's interface, up and down: of TCP and the rest."""
+        """What the kernel has counted on this host's interface, up and down, TCP or not."""
         statistics = Path("/sys/class/net") / self.name / "statistics"
         up, down = ((statistics / f"{d}_bytes").read_text() for d in ("rx", "tx"))
         return int(up), int(down)
@@ -134,7 +134,7 @@ class LossyLink:
         for end in (*self._ends, self._stop):
             if end >= 0:
                 os.close(end)
-        subprocess.run(["ip", "netns", "del", self.name], env={"PATH": _PATH}, check=False)
+        _ip("netns", "del", self.name, check=False)
 
     def _carry(self) -> None:
         host, device = self._ends
@@ -154,7 +154,7 @@ class LossyLink:
                     os.write(host if is_up else device, packet)
 
     def _count(self, packet: bytes, *, is_up: bool) -> None:
-        is_6 = packet[0] >> 4 == 6  # noqa: PLR2004 - IP's version
+        is_6 = packet[0] >> 4 == 6
         begin, protocol = (40, packet[6]) if is_6 else ((packet[0] & 0xF) * 4, packet[9])
         if protocol != _TCP:
             return
@@ -180,8 +180,26 @@ def lossy_link(loss: float = 0.0, seed: int = 2008) -> Iterator[LossyLink]:
         link.close()
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], env={"PATH": _PATH}, check=True, capture_output=True)
+def run_in(namespace: str, command: Sequence[str], within_seconds: float) -> None:
+    """A program in a namespace, to its end; its output is shown when it fails."""
+    done = subprocess.run(
+        [_program(), "netns", "exec", namespace, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=within_seconds,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _program() -> str:
+    found = shutil.which("ip", path=_PATH)
+    assert found is not None, "ip is not installed"
+    return found
+
+
+def _ip(*arguments: str, check: bool = True) -> None:
+    subprocess.run([_program(), *arguments], check=check, capture_output=True)
 
 
 def _tun(name: str) -> int:

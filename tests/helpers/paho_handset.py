@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -32,16 +33,16 @@ ANSWER_WITHIN_SECONDS = 30.0
 class Handset:
     """One connection: greets, reports, leaves."""
 
-    def __init__(self, host: str, port: int, version: int) -> None:
-        self._is_5 = version == paho.MQTTv5
+    def __init__(self, host: str, port: int, version: MQTTProtocolVersion) -> None:
+        self._is_5 = version is MQTTProtocolVersion.MQTTv5
         self._up = up_topic(DEVICE, INSTALLATION)
         self._answers: queue.Queue[Message] = queue.Queue()
         self._subscribed: queue.Queue[bool] = queue.Queue()
         self._client = client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             f"fg-{DEVICE}",
             clean_session=None if self._is_5 else False,
-            protocol=paho.MQTTProtocolVersion(version),
+            protocol=version,
         )
         client.username_pw_set(str(DEVICE), "0" * 32)
         client.will_set(self._up, encode(_GOODBYE), 1, properties=self._properties())
@@ -74,7 +75,7 @@ class Handset:
         self._client.loop_stop()
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        self._answers.put(decode(message.payload))
+        self._answers.put(decode(bytes(message.payload)))
 
     def _properties(self) -> Properties | None:
         if not self._is_5:
@@ -152,7 +153,7 @@ def connections(connect: Open) -> None:
         handset.leave()
 
 
-VERSIONS = {"3.1.1": paho.MQTTv311, "5": paho.MQTTv5}
+VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 
 WORKS = {
     work.__name__: work for work in (singles, now_and_then, at_once, backlogs, idle, connections)
