@@ -109,9 +109,9 @@ SELECT count(*) AS devices FROM presence WHERE gateway <> $1
 SELECT count(*) AS devices FROM device WHERE revoked_at IS NULL
 
 -- name: open_tasks
--- Index: task_live, whose condition is repeated for it. Reads only.
+-- Index: task_live, whose condition follows from this one. Reads only.
 SELECT
     count(*) FILTER (WHERE state = 'queued') AS queued, count(*) FILTER (WHERE state = 'sent') AS sent,
     count(*) FILTER (WHERE state = 'received') AS received
 FROM task
-WHERE (NOT is_over OR next_try_at IS NOT NULL) AND NOT is_over
+WHERE NOT is_over
