@@ -38,9 +38,9 @@ SACK_BYTES: Final = 12
 MODEL_SEGMENT_BYTES: Final = 1_448
 """Payload of a full segment: Ethernet's 1,500 bytes less the headers of IPv4 with time stamps."""
 
-MOST_REPEATED_BYTES: Final = MODEL_SEGMENT_BYTES // 3
+MOST_REPEATED_BYTES: Final = MODEL_SEGMENT_BYTES // 6
 """Payload of a segment that came twice. Of a backlog that is the last one, seldom full: the ack of
-a later segment speaks for an earlier one whose ack was lost. A third fitted the wire best."""
+a later segment speaks for an earlier one whose ack was lost. A sixth fitted the wire best."""
 
 HAS_TIME_STAMPS: Final = 1
 HAS_SACK: Final = 2
