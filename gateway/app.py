@@ -1,7 +1,7 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
 Start: database -> batcher, admission, desk and courier, publishing, metering -> HTTP -> TCP, MQTT.
-Stop: read no more -> flush desk, batcher -> acks, goodbye -> last events, counts -> HTTP -> database.
+Stop: read no more -> flush desk, batcher -> acks, goodbye -> events, counts -> HTTP -> database.
 """
 
 import asyncio
