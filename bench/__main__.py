@@ -93,9 +93,11 @@ def main(
     b           the script that one would write in an hour: one INSERT and commit a message
     c           the gateway, 773 TCP devices that wait for every ack
     c-events    (c), and the relay publishes meanwhile
-    c-unmetered, c-events-unmetered, d-unmetered   the same with nothing metered
+    c-unmetered   (c) with nothing metered
+    c-events-unmetered   (c-events) with nothing metered
     d           the gateway, TCP, backlogs with many reports under way
     d-events    (d), and the relay publishes meanwhile
+    d-unmetered   (d) with nothing metered
     d-single    the gateway, TCP, single reports with many under way
     emergency   (d-single), and emergencies meanwhile: how long each waits
     emergency-backlog   the same beside (d)

@@ -1,7 +1,7 @@
 """The tree of tasks of one gateway process, and the order in which it ends.
 
-Start: database -> batcher, admission, desk and courier, publishing, counting -> HTTP -> TCP, MQTT.
-Stop: read nothing more -> flush desk, batcher -> acks, goodbye -> last events -> HTTP -> database.
+Start: database -> batcher, admission, desk and courier, publishing, metering -> HTTP -> TCP, MQTT.
+Stop: read no more -> flush desk, batcher -> acks, goodbye -> events, counts -> HTTP -> database.
 """
 
 import asyncio
@@ -20,11 +20,10 @@ from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
-from gateway.bills import Bills, bills_of
-from gateway.budgets import Budgets, budgets_of
 from gateway.database_watch import watch_database
 from gateway.devices import Devices
 from gateway.http_server import start_http_server
+from gateway.metering import Metering
 from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import MqttSource
 from gateway.notifications import listen
@@ -32,7 +31,6 @@ from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
 from gateway.publishing import Publishing
 from gateway.reference import load_tables
-from gateway.report_counter import ReportCounter, counter_of
 from gateway.retry import back_off
 from gateway.session import Station
 from gateway.settings import Settings
@@ -43,13 +41,9 @@ from gateway.task_desk import MAX_WAITING as MAX_DESK
 from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
-from gateway.traffic_account import MAX_ROWS as MAX_SUMS
-from gateway.traffic_meter import TrafficMeter
-from gateway.traffic_table import TrafficTable
 
 LAST_COUNTS_SECONDS: Final = 2.0
-"""How long the last counts of refusals may take at shutdown, and those of traffic: no more than
-they are worth."""
+"""How long the last counts of refusals may take at shutdown: no more than they are worth."""
 
 DESK_DRAIN_SECONDS: Final = 5.0
 """How long the task desk may take at shutdown. What it does not commit comes again; reports, which
@@ -78,10 +72,7 @@ class Gateway:
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
-    traffic: TrafficMeter | None
-    counter: ReportCounter | None
-    bills: Bills | None
-    budgets: Budgets | None
+    metering: Metering | None
     page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
@@ -120,14 +111,8 @@ async def serve(
             ]
             if gateway.publishing is not None:
                 stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
-            if gateway.traffic is not None:
-                stations.append(tasks.create_task(gateway.traffic.run(), name="traffic meter"))
-            if gateway.counter is not None:
-                stations.append(tasks.create_task(gateway.counter.run(), name="report counter"))
-            if gateway.bills is not None:
-                stations.append(tasks.create_task(gateway.bills.run(), name="bills"))
-            if gateway.budgets is not None:
-                stations.append(tasks.create_task(gateway.budgets.run(), name="budgets"))
+            if gateway.metering is not None:
+                stations.append(tasks.create_task(gateway.metering.run(), name="metering"))
             if gateway.page is not None:
                 stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
@@ -190,7 +175,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         arrived=attendance.arrived,
         left=attendance.left,
     )
-    traffic = _traffic_meter(settings, pool)
+    metering = Metering(settings, pool, batcher.is_writing) if settings.meter.enabled else None
+    traffic = metering.traffic if metering else None
     tcp = (
         TcpServer(settings.tcp, station, admission, batcher, traffic)
         if settings.tcp.enabled
@@ -204,7 +190,6 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         else None
     )
     publishing = _build_publishing(settings, pool, attendance, batcher)
-    is_metered = settings.meter.enabled
     return Gateway(
         settings,
         store,
@@ -216,20 +201,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         tcp,
         mqtt,
         publishing,
-        traffic,
-        counter_of(settings.meter, pool, batcher.is_writing) if is_metered else None,
-        bills_of(settings.cost, pool) if is_metered else None,
-        budgets_of(settings.cost, pool) if is_metered else None,
+        metering,
         build_page(settings, pool, attendance) if settings.http.page else None,
-    )
-
-
-def _traffic_meter(settings: Settings, pool: asyncpg.Pool) -> TrafficMeter | None:
-    if not settings.meter.enabled:
-        return None
-    monotonic = asyncio.get_running_loop().time
-    return TrafficMeter(
-        TrafficTable(pool), settings.meter, unix_time=time.time, monotonic=monotonic
     )
 
 
@@ -267,8 +240,8 @@ def _watch_queues(gateway: Gateway) -> None:
         observe.watch_queue("mqtt_replies", lambda: mqtt.statistics()[1], MAX_REPLIES)
     if gateway.publishing is not None:
         gateway.publishing.watch_queues()
-    if gateway.traffic is not None:
-        observe.watch_queue("traffic_sums", gateway.traffic.statistics, MAX_SUMS)
+    if gateway.metering is not None:
+        gateway.metering.watch_queues()
 
 
 @asynccontextmanager
@@ -300,5 +273,5 @@ async def _drain(gateway: Gateway) -> None:
         await gateway.mqtt.close()
     if gateway.publishing is not None:
         await gateway.publishing.close()
-    if gateway.traffic is not None:
-        await gateway.traffic.drain(LAST_COUNTS_SECONDS)
+    if gateway.metering is not None:
+        await gateway.metering.close()

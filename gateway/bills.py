@@ -8,7 +8,7 @@ leaves them. Writing replaces a month as a whole, so to do it twice changes noth
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from gateway import observe_bills
-from gateway.cost.old_texts import CHINA_TIME
+from gateway.cost.china import day_of
 from gateway.cost.period import Period
 from gateway.cost.statement import Group, Line, Statement, make_statement
 from gateway.cost.tariff import Tariff
@@ -90,7 +90,7 @@ class Bills:
 
     async def refresh(self, fresh_seconds: float = 0.0) -> None:
         """Make the bills of this month, and of yesterday's, unless they are younger than this."""
-        today = datetime.fromtimestamp(self._unix_time(), UTC).astimezone(CHINA_TIME).date()
+        today = day_of(int(self._unix_time()))
         if await self._pool.fetchval(_QUERIES["is_fresh"], today.replace(day=1), fresh_seconds):
             observe_bills.bills_are_fresh(self._unix_time())
             return

@@ -19,12 +19,20 @@ Watch = Callable[[Mapping[str, float]], None]
 
 
 async def watched(http: str, watch: Watch, work: Coroutine[Any, Any, Done]) -> Done:
-    """Do some work while the figures are shown."""
+    """Do some work while the figures are shown.
+
+    Raises:
+        ServerFailedError: the gateway does not answer; the work is cancelled.
+    """
     ended = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_watch(http, watch, ended))
-        result = await work
-        ended.set()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_watch(http, watch, ended))
+            result = await work
+            ended.set()
+    except ExceptionGroup as group:
+        # The work may ask the gateway too, so both may fail alike: one error says it.
+        raise group.exceptions[0] from group
     return result
 
 

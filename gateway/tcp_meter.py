@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import struct
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 TCP_INFO: Final = 11
 """Linux's number; `socket` has it on Linux alone."""
@@ -35,6 +35,13 @@ SACK_PERMITTED_OPTION: Final = 4
 SACK_BYTES: Final = 12
 """A selective acknowledgement of one block, two bytes to fill up included (RFC 2018)."""
 
+MODEL_SEGMENT_BYTES: Final = 1_448
+"""Payload of a full segment: Ethernet's 1,500 bytes less the headers of IPv4 with time stamps."""
+
+MOST_REPEATED_BYTES: Final = MODEL_SEGMENT_BYTES // 6
+"""Payload of a segment that came twice. Of a backlog that is the last one, seldom full: the ack of
+a later segment speaks for an earlier one whose ack was lost. A sixth fitted the wire best."""
+
 HAS_TIME_STAMPS: Final = 1
 HAS_SACK: Final = 2
 HAS_WINDOW_SCALE: Final = 4
@@ -46,9 +53,6 @@ CLOSE_WAIT: Final = 8
 
 PEER_HAS_FINISHED: Final = frozenset({6, CLOSE_WAIT, 9, 11})
 """TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: its FIN counts as one byte received."""
-
-MODEL_SEGMENT_BYTES: Final = 1_448
-"""Payload of a full segment: Ethernet's 1,500 bytes less the headers of IPv4 with time stamps."""
 
 _STATE_AT: Final = 0
 _OPTIONS_AT: Final = 5
@@ -113,13 +117,21 @@ def open_meter(transport: asyncio.BaseTransport) -> TcpMeter:
     return ModelMeter(ip_header) if info is None else KernelMeter(sock, ip_header, info)
 
 
+class _Read(NamedTuple):
+    """What the kernel told at a reading."""
+
+    repeats: int
+    segments: int
+    received: int
+
+
 class KernelMeter:
     """Asks the kernel. It counts all but two things, which matter where packets are lost: options
     for selective acknowledgements, and the payload of what came again although it was here.
 
     Each segment that comes out of order is answered with one such option. One that came again is,
     too, and nobody counts how many did. But the peer tells so of ours, and over the same link
-    theirs are taken to be as many, of the mean size.
+    theirs are taken to be as many, of the mean size since the last reading.
     """
 
     wants_payload = False
@@ -136,6 +148,8 @@ class KernelMeter:
         self._extra_up = opening - self._header
         (repeated,) = _TOTAL_RETRANSMITTED.unpack_from(info, _TOTAL_RETRANSMITTED_AT)
         self._extra_down = opening * (1 + repeated)
+        self._repeated_bytes = 0
+        self._losses_read = _Read(0, 0, 0)
         self._last = info
 
     def received(self, nbytes: int) -> None:
@@ -162,9 +176,20 @@ class KernelMeter:
         if len(info) >= INFO_BYTES:
             repeats, out_of_order = _LOSSES.unpack_from(info, _LOSSES_AT)
             if repeats or out_of_order:
-                up += repeats * (SACK_BYTES + _mean_payload(info, received))
+                up += repeats * SACK_BYTES + self._repeated(info, repeats, received)
                 down += (repeats + out_of_order) * SACK_BYTES
         return up, down
+
+    def _repeated(self, info: bytes, repeats: int, received: int) -> int:
+        """Payload that came although it was here."""
+        (segments,) = _DATA_SEGMENTS_IN.unpack_from(info, _DATA_SEGMENTS_IN_AT)
+        before = self._losses_read
+        if repeats > before.repeats and segments > before.segments:
+            mean = (received - before.received) // (segments - before.segments)
+            size = min(mean, MOST_REPEATED_BYTES)
+            self._repeated_bytes += (repeats - before.repeats) * size
+        self._losses_read = _Read(repeats, segments, received)
+        return self._repeated_bytes
 
     def close(self, now: float, *, by_peer: bool) -> Bytes:
         """See `TcpMeter`. The peer has finished: our FIN acks its, and its ack. Both finish at
@@ -247,12 +272,6 @@ def _ip_header(host: str) -> int:
     address = ipaddress.ip_address(host.partition("%")[0])
     is_6 = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None
     return IP_6_HEADER if is_6 else IP_4_HEADER
-
-
-def _mean_payload(info: bytes, received: int) -> int:
-    """Of a segment with payload from the peer."""
-    (segments,) = _DATA_SEGMENTS_IN.unpack_from(info, _DATA_SEGMENTS_IN_AT)
-    return round(received / segments) if segments else 0
 
 
 def _segments(payload: int) -> int:

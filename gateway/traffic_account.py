@@ -1,19 +1,17 @@
 """Traffic on its way into the database: sums by day in China, device and transport. Pure."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 import msgspec
 
+from gateway.cost.china import CHINA_TIME
 from gateway.cost.usage import KIB
 from gateway.parcel import Transport
 
 MAX_ROWS: Final = 100_000
 """Sums that may wait for the database: each device of a large city, for two days without a
 database. Some 40 MB."""
-
-CHINA_AHEAD: Final = timedelta(hours=8)
-"""Of UTC, all year."""
 
 NIGHT_BEGINS: Final = 23
 NIGHT_ENDS: Final = 7
@@ -103,7 +101,7 @@ class TrafficAccount:
 
 def moment_of(unix_time: float) -> Moment:
     """Day and night in China."""
-    there = datetime.fromtimestamp(unix_time, UTC) + CHINA_AHEAD
+    there = datetime.fromtimestamp(unix_time, CHINA_TIME)
     return Moment(there.date(), there.hour >= NIGHT_BEGINS or there.hour < NIGHT_ENDS)
 
 

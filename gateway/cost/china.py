@@ -1,10 +1,12 @@
 """Days in China, by which everything is counted and billed."""
 
-from datetime import date
+from datetime import date, timedelta, timezone
 from typing import Final
 
 CHINA_SECONDS: Final = 8 * 3_600
 """China's time is ahead of UTC by so much, all year, for as long as there are reports."""
+
+CHINA_TIME: Final = timezone(timedelta(seconds=CHINA_SECONDS))
 
 DAY_SECONDS: Final = 86_400
 

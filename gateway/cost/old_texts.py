@@ -1,13 +1,14 @@
 """The texts that the old system would have sent by SMS for the same work, and their segments."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from gateway.cost import templates
+from gateway.cost.china import CHINA_TIME
 from gateway.cost.sms import count_segments
 from gateway.cost.templates import FieldKind, Template, TemplateError
 from gateway.protocol.report import Report
@@ -15,7 +16,6 @@ from gateway.protocol.task_messages import Answer, TaskKind
 
 __all__ = ["OldTexts", "Segments", "TemplateError", "Templates"]
 
-CHINA_TIME: Final = timezone(timedelta(hours=8))
 _PATROLS: Final = 3
 _E5: Final = 100_000
 

@@ -45,3 +45,23 @@ def test_emergencies_stand_beside_the_ordinary() -> None:
     row = "| (emergency) | to the ack of an emergency | 2 | 5.0 | 10.0 | 10.0 | 0.050 |"
     assert row in lines
     assert sum(line.endswith("| – | – | – | – | – |") for line in lines) == 2
+
+
+def test_the_price_of_metering() -> None:
+    """A part beside the same one unmetered, when both were measured."""
+    measurements = [
+        Measurement(part=part, reports=reports, seconds=1, cpu_seconds={"gateway": 0.05})
+        for part, reports in (("c", 970), ("c-unmetered", 1_000))
+    ]
+    results = Results(
+        machine={},
+        settings={},
+        memory_bound_bytes=1,
+        titles={"c": "metered", "c-unmetered": "not"},
+        unmetered={"c": "c-unmetered", "d": "d-unmetered"},
+        measurements=measurements,
+        sizes=[],
+    )
+    lines = render(results).splitlines()
+    assert "| (c) to (c-unmetered) | 0.97 (0.97 to 0.97) |" in lines
+    assert not any("d-unmetered" in line for line in lines)

@@ -108,7 +108,8 @@ def test_metrics() -> None:
 def test_queues() -> None:
     """Each value of the label `queue` stands there, in the order of the code."""
     written = [code(name) for name, *_ in rows(section_of(DOCUMENT, "Metrics"), "queue")]
-    code_of_queues = source("gateway/app.py") + source("gateway/publishing.py")
+    stations = ("app", "publishing", "metering")
+    code_of_queues = "".join(source(f"gateway/{name}.py") for name in stations)
     assert written == re.findall(r'watch_queue\(\s*"(\w+)"', code_of_queues)
 
 

@@ -56,9 +56,9 @@ async def report_singly(client: DeviceClient, count: int, first: int = 1) -> Non
         await client.expect_acks_of(report.sequence)
 
 
-async def report_backlogs(client: DeviceClient, count: int) -> None:
+async def report_backlogs(client: DeviceClient, count: int, first_sequence: int = 1) -> None:
     """Backlogs of 32 reports, four under way."""
-    reports = build_reports(count * 32)
+    reports = build_reports(count * 32, first_sequence)
     for first in range(0, len(reports), 128):
         some = reports[first : first + 128]
         frames: list[Message] = [
@@ -108,23 +108,25 @@ def differences(link: LossyLink, up: int, down: int) -> Sequence[float]:
     return up / true.bytes_up - 1, down / true.bytes_down - 1
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("shape", ["single", "backlog"])
-async def test_with_loss(shape: str, seed: int, database_dsn: str, tmp_path: Path) -> None:
-    """With 5 % of the packets lost both directions are within 2 % of what passed the gateway's
-    interface.
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_with_loss(seed: int, database_dsn: str, tmp_path: Path) -> None:
+    """A day's work, mostly single reports and some backlogs: with 5 % of the packets lost both
+    directions are within 2 % of what passed the gateway's interface.
     """
     numbers = range(1, 13)
     await register(database_dsn, numbers)
 
     async def work(number: int) -> None:
         async with device(link, gateway, number) as client:
-            await (report_singly(client, 40) if shape == "single" else report_backlogs(client, 64))
+            await report_singly(client, 40)
+            await report_backlogs(client, 16, 41)
             await leave(client)
 
     with (
         lossy_link(LOSS, seed) as link,
-        gateway_process(database_dsn, tmp_path / "g.log", tcp__host=link.host) as gateway,
+        gateway_process(
+            database_dsn, tmp_path / "g.log", tcp__host=link.host, meter__flush_seconds="0.5"
+        ) as gateway,
     ):
         gateway.wait_until_started()
         async with asyncio.TaskGroup() as tasks:
@@ -132,7 +134,7 @@ async def test_with_loss(shape: str, seed: int, database_dsn: str, tmp_path: Pat
                 tasks.create_task(work(number))
         await asyncio.to_thread(end, gateway, len(numbers))
         up, down, connections = await metered(database_dsn)
-        assert link.lost > 20
+        assert link.lost > 60
         assert connections == len(numbers)
         assert max(map(abs, differences(link, up, down))) <= TOLERANCE
 
@@ -186,8 +188,8 @@ async def test_without_loss(
     database_dsn: str,
     tmp_path: Path,
 ) -> None:
-    """However connections are used and ended: exactly, but for half a header of each connection
-    whose last segments may be joined or not.
+    """However connections are used and ended: exactly, but for a header of each connection whose
+    last segments may be joined, or answered by a reset.
     """
     await register(database_dsn, [1])
     with lossy_link() as link:
@@ -198,7 +200,7 @@ async def test_without_loss(
             await asyncio.to_thread(end, gateway, expected)
             up, down, connections = await metered(database_dsn)
             assert connections == expected
-            half_a_header = (52 if version == 4 else 72) // 2
+            header = 52 if version == 4 else 72
             off_up, off_down = differences(link, up, down)
-            assert abs(off_up) * link.total.bytes_up <= expected * half_a_header
-            assert abs(off_down) * link.total.bytes_down <= expected * half_a_header
+            assert abs(off_up) * link.total.bytes_up <= expected * header
+            assert abs(off_down) * link.total.bytes_down <= expected * header

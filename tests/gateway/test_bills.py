@@ -12,7 +12,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from gateway.bills import Bills
-from gateway.cost.old_texts import CHINA_TIME
+from gateway.cost.china import CHINA_TIME
 from gateway.cost.period import Period
 from gateway.cost.statement import make_statement
 from gateway.metered import fetch_usage

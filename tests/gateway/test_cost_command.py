@@ -116,6 +116,21 @@ def test_a_bill_reckoned_by_hand(database_dsn: str, prices: tuple[str, ...]) -> 
     assert only_first["totals"]["devices"] == 1
 
 
+def test_one_data_tariff_stands_beside_sms(database_dsn: str, prices: tuple[str, ...]) -> None:
+    """A plan alone shows what it saves; in another currency there is nothing to save against."""
+    run(database_dsn, METERED)
+    new = prices[2:]
+    lines = bill(database_dsn, *NOVEMBER, *new)["lines"]
+    assert [line["tariff"] for line in lines] == ["sms-2006", "new"]
+    assert lines[1]["saving"] is not None
+    folder = {"GATEWAY_COST__TARIFFS": str(Path(new[1]).parent)}
+    (Path(new[1]).parent / "far.toml").write_text(DATA.replace("CNY", "EUR"))
+    assert [
+        line["tariff"]
+        for line in bill(database_dsn, *NOVEMBER, "--tariff", "far", **folder)["lines"]
+    ] == ["far"]
+
+
 def test_by_street(database_dsn: str, prices: tuple[str, ...]) -> None:
     """With the street's name in CSV and table; what belongs to none is told last."""
     run(database_dsn, METERED)

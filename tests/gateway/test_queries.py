@@ -1,10 +1,13 @@
 """Named statements."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.queries import load_queries
 
-FILES = ["store.sql", "devices.sql", "page.sql", "reference.sql", "tasks.sql", "traffic.sql"]
+SQL = Path(__file__).resolve().parents[2] / "gateway" / "sql"
+FILES = sorted(path.name for path in SQL.glob("*.sql"))
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -13,7 +16,15 @@ def test_statements_have_names_and_no_comments(file: str) -> None:
     queries = load_queries(file)
     assert queries
     for name, statement in queries.items():
-        assert statement.split()[0] in {"INSERT", "SELECT", "WITH", "UPDATE", "CREATE"}, name
+        assert statement.split()[0] in {
+            "INSERT",
+            "SELECT",
+            "WITH",
+            "UPDATE",
+            "DELETE",
+            "CREATE",
+            "SET",
+        }, name
         assert "--" not in statement
 
 
