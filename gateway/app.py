@@ -22,14 +22,22 @@ from gateway.attendance import Attendance
 from gateway.batcher import Batcher
 from gateway.database_watch import watch_database
 from gateway.devices import Devices
+from gateway.http_server import SHUTDOWN_SECONDS as HTTP_SHUTDOWN_SECONDS
 from gateway.http_server import start_http_server
-from gateway.metering import Metering
+from gateway.metering import LAST_TRAFFIC_SECONDS, Metering
+from gateway.mqtt_client import ANSWER_WITHIN_SECONDS as BROKER_ANSWER_SECONDS
 from gateway.mqtt_sessions import MAX_REPLIES
-from gateway.mqtt_source import MqttSource
+from gateway.mqtt_source import LAST_REPLIES_SECONDS, MqttSource
 from gateway.notifications import listen
+from gateway.page_bill import DATABASE_TIMEOUT_SECONDS as LAST_BILL_SECONDS
 from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
-from gateway.publishing import Publishing
+from gateway.publishing import (
+    LAST_EVENTS_SECONDS,
+    LAST_FAREWELL_SECONDS,
+    LAST_PRESENCE_SECONDS,
+    Publishing,
+)
 from gateway.reference import load_tables
 from gateway.retry import back_off
 from gateway.session import Station
@@ -41,6 +49,7 @@ from gateway.task_desk import MAX_WAITING as MAX_DESK
 from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
+from gateway.tcp_session import CLOSE_WITHIN_SECONDS
 
 LAST_COUNTS_SECONDS: Final = 2.0
 """How long the last counts of refusals may take at shutdown: no more than they are worth."""
@@ -48,6 +57,10 @@ LAST_COUNTS_SECONDS: Final = 2.0
 DESK_DRAIN_SECONDS: Final = 5.0
 """How long the task desk may take at shutdown. What it does not commit comes again; reports, which
 are more, get the whole drain's time after it."""
+
+LAST_STATEMENTS_SECONDS: Final = 1.0
+"""How long stations may take to end before the connections that they wait for are cut: a server
+that is there confirms a cancelled statement within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +139,46 @@ async def serve(
                 await _drain(gateway)
             for station in stations:
                 station.cancel()
+            await asyncio.wait(stations, timeout=LAST_STATEMENTS_SECONDS)
+            pool.terminate()
     finally:
         pool.terminate()
     observe.stopped(settings.name)
 
 
+def longest_stop_seconds(settings: Settings) -> float:
+    """How long a gateway may take from SIGTERM to its end, whatever stands still around it: all
+    the waits of `serve` behind one another. What it is calculating then it finishes besides.
+    """
+    return (
+        min(DESK_DRAIN_SECONDS, settings.drain_timeout_seconds)
+        + settings.drain_timeout_seconds
+        + LAST_COUNTS_SECONDS
+        + CLOSE_WITHIN_SECONDS
+        + LAST_REPLIES_SECONDS
+        + LAST_EVENTS_SECONDS
+        + LAST_PRESENCE_SECONDS
+        + LAST_FAREWELL_SECONDS
+        + LAST_TRAFFIC_SECONDS
+        + HTTP_SHUTDOWN_SECONDS
+        + LAST_STATEMENTS_SECONDS
+        + BROKER_ANSWER_SECONDS
+        + LAST_BILL_SECONDS
+    )
+
+
 async def _open_pool(settings: Settings, stop: asyncio.Event) -> asyncpg.Pool | None:
     """Connect to the database; wait for it if it is away. None when `stop` came first."""
+    async with asyncio.TaskGroup() as tasks:
+        opening = tasks.create_task(_keep_opening_pool(settings), name="database opening")
+        stopping = tasks.create_task(stop.wait(), name="stop")
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (opening, stopping):
+            task.cancel()
+    return None if opening.cancelled() else opening.result()
+
+
+async def _keep_opening_pool(settings: Settings) -> asyncpg.Pool:
     for delay_seconds in back_off():
         try:
             return await open_pool(
@@ -142,11 +188,7 @@ async def _open_pool(settings: Settings, stop: asyncio.Event) -> asyncpg.Pool | 
             )
         except TRANSIENT_ERRORS as error:
             observe.database_away(error, delay_seconds)
-        try:
-            await asyncio.wait_for(stop.wait(), delay_seconds)
-        except TimeoutError:
-            continue
-        return None
+        await asyncio.sleep(delay_seconds)
     raise AssertionError("back_off never ends")
 
 

@@ -21,6 +21,7 @@ from gateway.cost.period import Period
 from gateway.cost.statement import Group, Line, Statement, make_statement
 from gateway.cost.tariff import Tariff
 from gateway.cost.usage import Usage
+from gateway.database import connection_of, transaction
 from gateway.metered import fetch_usage
 from gateway.price_lists import load_tariffs
 from gateway.queries import load_queries
@@ -113,7 +114,7 @@ class Bills:
         month = bill.month
         days = list(_costs(bill.by_day.groups))
         streets = list(_costs(bill.by_street.groups))
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with connection_of(self._pool) as connection, transaction(connection):
             await connection.execute(_QUERIES["lock"])
             await connection.execute(_QUERIES["forget"], month)
             lines = [_row(month, bill.by_day.period.last, line) for line in bill.by_day.lines]

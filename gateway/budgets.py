@@ -15,6 +15,7 @@ from gateway import observe_budgets
 from gateway.cost.budget import Excess, Outlook, find_excess, look_ahead, month_of
 from gateway.cost.tariff import DataPrices, Tariff
 from gateway.cost.usage import Traffic, Usage
+from gateway.database import connection_of, transaction
 from gateway.price_lists import find_tariff
 from gateway.queries import load_queries
 from gateway.retry import back_off
@@ -92,7 +93,7 @@ class Budgets:
         month = month_of(now)
         by_day = self._prices.rounding == "day"
         arguments = (_QUERIES["traffic_of_month"], month.first, month.last, by_day)
-        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+        async with connection_of(self._pool) as connection, transaction(connection, readonly=True):
             return [row async for row in connection.cursor(*arguments, prefetch=READ_AT_ONCE)]
 
     def _calculate(self, rows: Sequence[Any], now: int) -> tuple[Outlook, list[Excess]]:

@@ -39,7 +39,8 @@ async def start_http_server(
     application.router.add_get("/readyz", ready)
     if figures is not None:
         add_page(application, figures)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    # aiohttp waits twice: for an answer to be ready, then for it to be sent.
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS / 2)
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()

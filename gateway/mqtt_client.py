@@ -23,6 +23,8 @@ from gateway.settings import MqttSettings
 MAX_OUTGOING_CALLS: Final = 1_000
 """aiomqtt logs a warning for each pending call above ten; ours are bounded by our own queue."""
 
+ANSWER_WITHIN_SECONDS: Final = 10.0
+"""To connect, to subscribe, to leave: a broker that takes longer is away."""
 
 MAX_UNACKED: Final = 512
 """Events that are published and not acked: at 50 ms to the broker and back 10,000 a second, more
@@ -104,6 +106,7 @@ def open_client(
         identifier=client_id,
         queue_type=_Inbox,
         protocol=version,
+        timeout=ANSWER_WITHIN_SECONDS,
         keepalive=settings.keepalive_seconds,
         # The default of MQTT 5 here wipes the broker's session at the first connect of a process.
         clean_start=False if is_5 else MQTT_CLEAN_START_FIRST_ONLY,

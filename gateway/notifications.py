@@ -10,8 +10,8 @@ from collections.abc import Callable
 import asyncpg
 
 from gateway import observe_tasks
+from gateway.database import CONNECT_TIMEOUT_SECONDS
 from gateway.retry import back_off
-from gateway.store import CONNECT_TIMEOUT_SECONDS
 from gateway.store_errors import TRANSIENT_ERRORS
 
 

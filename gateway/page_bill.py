@@ -26,8 +26,7 @@ REST_FACTOR: Final = 20.0
 """And so many times longer than one took: at most 5 % of a processor, however much is metered."""
 
 DATABASE_TIMEOUT_SECONDS: Final = 10.0
-"""To connect, and for each statement: a thread cannot be cancelled, and a gateway that ends waits
-for it."""
+"""For all that is read: a thread cannot be cancelled, and a gateway that ends waits for it."""
 
 _QUERIES = load_queries("page.sql")
 
@@ -96,16 +95,13 @@ def make_bill(settings: Settings) -> dict[str, Any]:
 
 async def _fetch(dsn: str, scope: Scope) -> tuple[Period, list[Usage]]:
     """The days that were metered, and what was."""
-    connection = await asyncpg.connect(
-        dsn,
-        timeout=DATABASE_TIMEOUT_SECONDS,
-        command_timeout=DATABASE_TIMEOUT_SECONDS,
-    )
-    try:
-        metered = scope.period
-        if scope.played:
-            row = await connection.fetchrow(_QUERIES["days"])
-            metered = Period(row["first"] or scope.today, row["last"] or scope.today)
-        return metered, await fetch_usage(connection, metered.first, metered.last)
-    finally:
-        await connection.close()
+    async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
+        connection = await asyncpg.connect(dsn)
+        try:
+            metered = scope.period
+            if scope.played:
+                row = await connection.fetchrow(_QUERIES["days"])
+                metered = Period(row["first"] or scope.today, row["last"] or scope.today)
+            return metered, await fetch_usage(connection, metered.first, metered.last)
+        finally:
+            connection.terminate()  # a polite goodbye to a dead server hangs

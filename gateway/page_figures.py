@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from gateway.cost.period import Period
+from gateway.database import connection_of
 from gateway.page_scope import Scope
 from gateway.pulse import Sample
 from gateway.queries import load_queries
@@ -135,7 +136,7 @@ class FiguresReader:
 
     async def quick(self, scope: Scope) -> dict[str, Any]:
         """What changes with every report: fields of `Figures`. Raises what asyncpg raises."""
-        async with self._pool.acquire() as connection:
+        async with connection_of(self._pool) as connection:
             ledger = dict(
                 await connection.fetchrow(_QUERIES["ledger"], scope.ledger_from, scope.today)
             )
@@ -151,7 +152,7 @@ class FiguresReader:
 
     async def slow(self, scope: Scope) -> dict[str, Any]:
         """What may be some seconds old."""
-        async with self._pool.acquire() as connection:
+        async with connection_of(self._pool) as connection:
             period = scope.period
             rows = await connection.fetch(_QUERIES["streets"], period.first, period.last)
             return {

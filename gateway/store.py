@@ -2,13 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
 import asyncpg
 
+from gateway.database import (
+    COMMAND_TIMEOUT_SECONDS,
+    CONNECT_TIMEOUT_SECONDS,
+    connection_of,
+    transaction,
+)
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.queries import load_queries
 from gateway.recent import DEFAULT_REMEMBERED_REPORTS, RecentlyCommitted
@@ -16,15 +22,6 @@ from gateway.runs import run_columns
 from gateway.store_batch import Batch, by_key, frame_digest
 from gateway.store_errors import ROW_ERRORS, TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.store_merge import REPORT, TRACK, copy_rows, merge_rows
-
-CONNECT_TIMEOUT_SECONDS: Final = 10.0
-"""A server that does not answer for so long is away; the batcher tries again."""
-
-COMMAND_TIMEOUT_SECONDS: Final = 30.0
-"""The largest batch takes some 100 ms; a disk may stall for seconds; longer is a dead link."""
-
-ACQUIRE_TIMEOUT_SECONDS: Final = 15.0
-"""A free connection must come back or be made within a connect and a half."""
 
 _NOTHING: Final[tuple[object, ...]] = (0, 0, [], [], [], [], [])
 """To publish."""
@@ -67,8 +64,13 @@ async def open_pool(
 
 async def _learn_types(connection: asyncpg.Connection) -> None:
     """Let the driver ask now what it would ask before the first batch: what our types are."""
-    with suppress(asyncpg.PostgresError):  # there may be no schema yet
+    try:
         await connection.prepare(_QUERIES["finish"])
+    except asyncpg.PostgresError:
+        return  # there may be no schema yet
+    except BaseException:
+        connection.terminate()  # see `gateway.database`; the pool itself would wait
+        raise
 
 
 async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
@@ -132,7 +134,7 @@ class PostgresStore:
         refused, self._refused = self._refused, Counter()
         try:
             with self._lane() as lane:
-                async with self._connection() as connection:
+                async with connection_of(self._pool) as connection:
                     await self._store(connection, batch, lane, refused)
         except BaseException as error:
             self._refused.update(refused)
@@ -145,7 +147,7 @@ class PostgresStore:
     async def is_ready(self) -> bool:
         """Whether the database answers, has our schema and can be written to."""
         try:
-            async with self._connection() as connection:
+            async with connection_of(self._pool) as connection:
                 return bool(await connection.fetchval(_QUERIES["is_ready"]))
         except TRANSIENT_ERRORS:
             return False
@@ -160,23 +162,11 @@ class PostgresStore:
         finally:
             self._busy_lanes.remove(lane)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
-        try:
-            yield connection
-        except BaseException:
-            # In doubt about its state, and a dead link would make a polite goodbye hang.
-            connection.terminate()
-            raise
-        finally:
-            await self._pool.release(connection)
-
     async def _store(
         self, connection: asyncpg.Connection, batch: Batch, lane: int, refused: Counter[Transport]
     ) -> None:
         try:
-            async with connection.transaction():
+            async with transaction(connection):
                 if batch.reports:
                     await copy_rows(connection, REPORT.table, REPORT.columns, batch.reports)
                 if batch.tracks:
@@ -184,7 +174,7 @@ class PostgresStore:
                 await self._finish(connection, batch, lane, refused)
         except ROW_ERRORS:
             # A key that is there already, or a row that cannot be: look at each.
-            async with connection.transaction():
+            async with transaction(connection):
                 if batch.reports:
                     await merge_rows(connection, REPORT, batch, batch.reports)
                 if batch.tracks:

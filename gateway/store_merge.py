@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from gateway.copy_format import REPORT_COLUMNS, TRACK_COLUMNS, copy_data
+from gateway.database import transaction
 from gateway.queries import load_queries
 from gateway.recent import Key
 from gateway.store_batch import Batch, Row, encoded
@@ -63,7 +64,7 @@ async def merge_rows(
     own savepoint, until it stands alone. Must run in a transaction.
     """
     try:
-        async with connection.transaction():
+        async with transaction(connection):
             known = await _merge(connection, target, rows)
     except ROW_ERRORS as error:
         if len(rows) == 1:

@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from gateway.database import transaction
 from gateway.handlers.outcome import Answered
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.limits import MAX_TASK
@@ -104,7 +105,7 @@ async def _decide(connection: asyncpg.Connection, asked: Asked) -> RequestVerdic
     if isinstance(asked, Malformed):
         return RequestVerdict(accepted=False, reason=asked.reason)
     try:
-        async with connection.transaction():
+        async with transaction(connection):
             if isinstance(asked, TaskRequest):
                 return await _request(connection, asked)
             return await _cancel(connection, asked)

@@ -8,10 +8,10 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from gateway.database import connection_of, transaction
 from gateway.protocol.task_messages import Task, TaskKind, TaskWithdrawal, Withdrawal
 from gateway.protocol.text import encode_text
 from gateway.queries import load_queries
-from gateway.store import ACQUIRE_TIMEOUT_SECONDS
 from gateway.store_errors import ROW_ERRORS, TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.task_work import Fate, RequestVerdict, Work, do, locking_order
 
@@ -95,7 +95,7 @@ class Tasks:
         """
         done: dict[int, RequestVerdict | Fate] = {}
         order = sorted(range(len(works)), key=lambda place: locking_order(works[place]))
-        async with self._connection() as connection, connection.transaction():
+        async with self._connection() as connection, transaction(connection):
             for place in order:
                 done[place] = await do(connection, works[place])
         return [done[place] for place in range(len(works))]
@@ -173,7 +173,7 @@ class Tasks:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            async with connection_of(self._pool) as connection:
                 yield connection
         except ROW_ERRORS:
             raise  # a value that no column can hold: a fault of the work, not of the server

@@ -5,8 +5,8 @@ from typing import Final
 
 import asyncpg
 
+from gateway.database import connection_of, transaction
 from gateway.queries import load_queries
-from gateway.store import ACQUIRE_TIMEOUT_SECONDS
 from gateway.store_errors import ROW_ERRORS, TRANSIENT_ERRORS, StoreUnavailableError
 from gateway.traffic_account import Row
 
@@ -48,10 +48,10 @@ class TrafficTable:
             StoreUnavailableError: Nothing is known to be added; call again with the same later.
         """
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            async with connection_of(self._pool) as connection:
                 if addition.transaction is not None and await self._is_done(connection, addition):
                     return
-                async with connection.transaction():
+                async with transaction(connection):
                     columns = [list(column) for column in zip(*addition.rows, strict=True)]
                     addition.transaction = await connection.fetchval(_QUERIES["add"], *columns)
         except ROW_ERRORS:

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from gateway.cost.counts import Counts
+from gateway.database import connection_of, transaction
 from gateway.queries import load_queries
 from gateway.runs import Run, Stretch
 
@@ -76,7 +77,7 @@ class CountTables:
         changing.
         """
         sums = Counts()
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with connection_of(self._pool) as connection, transaction(connection):
             await connection.execute(_QUERIES["commit_lightly"])
             rows = await connection.fetch(_QUERIES["claim"], list(counted))
             claimed = [row["id"] for row in rows]

@@ -163,6 +163,18 @@ def test_every_source_file_has_its_test(path: str) -> None:
     assert mirrored != excepted, mirror(path)
 
 
+def test_connections_are_let_go_at_once() -> None:
+    """Who takes a connection of the pool or begins a transaction does it through
+    `gateway/database.py`; only `migrate`, which nobody stops, may begin its own.
+    """
+    own = {
+        path.name
+        for path in (ROOT / "gateway").rglob("*.py")
+        if re.search(r"pool\.acquire\(|\w\.transaction\(", path.read_text(encoding="utf-8"))
+    }
+    assert own == {"database.py", "migrate.py"}
+
+
 def test_exceptions_are_of_this_tree() -> None:
     """Nobody keeps an exception for a file that is gone."""
     assert set(source_files("gateway", "device_sim")) >= set(WITHOUT_OWN_TEST)

@@ -8,6 +8,7 @@ import yaml
 
 from gateway import __version__
 from gateway.__main__ import main
+from gateway.app import longest_stop_seconds
 from gateway.settings import load_settings
 from tests.helpers.compose import (
     COMPOSE_FILE,
@@ -186,14 +187,13 @@ def test_the_gateways_settings() -> None:
 
 
 def test_time_and_files_of_the_gateways() -> None:
-    """More time to stop than the drain takes, and a file for each session."""
+    """More time to stop than the longest stop takes, and a file for each session."""
     settings = load_settings(None, environment_of("gateway-1"))
     for name in GATEWAYS:
         service = services()[name]
         grace = re.fullmatch(r"(\d+)m(\d+)s", service["stop_grace_period"])
         assert grace
-        # Half a minute more: docs/operations.md, "Start and stop".
-        assert int(grace[1]) * 60 + int(grace[2]) >= settings.drain_timeout_seconds + 30
+        assert int(grace[1]) * 60 + int(grace[2]) > longest_stop_seconds(settings)
         assert service["ulimits"]["nofile"]["soft"] >= settings.tcp.max_sessions + 1_000
         assert service["init"] is True
 

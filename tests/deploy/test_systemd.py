@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
+from gateway.app import longest_stop_seconds
 from gateway.settings import Settings
 from tests.helpers.compose import DEPLOY, REQUIRE_TOOLS, ROOT
 from tests.helpers.markdown import section_of
@@ -107,9 +108,9 @@ def test_its_program(unit: configparser.RawConfigParser) -> None:
 
 
 def test_its_limits(unit: configparser.RawConfigParser) -> None:
-    """More time to stop than the drain and the last counts take; a file for each session."""
+    """More time to stop than the longest stop takes; a file for each session."""
     service, settings = unit["Service"], Settings()
-    assert float(service["TimeoutStopSec"]) >= settings.drain_timeout_seconds + 30
+    assert float(service["TimeoutStopSec"]) > longest_stop_seconds(settings)
     assert int(service["LimitNOFILE"]) >= settings.tcp.max_sessions + 1_000
     assert service["Restart"] == "always"
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"

@@ -19,6 +19,7 @@ import gateway.observe_health
 import gateway.observe_meter
 import gateway.observe_tasks  # noqa: F401 - all of them register metrics
 from gateway import command
+from gateway.app import longest_stop_seconds
 from gateway.cost.period import Period
 from gateway.page_figures import Figures, Ledger, OpenTasks, ShownReport, StreetFigures
 from gateway.pulse import Sample
@@ -145,6 +146,17 @@ def test_exit_codes() -> None:
     written = [number(value) for value, _ in rows(section_of(DOCUMENT, "Exit codes"), "code")]
     codes = (command.EXIT_FAILED, command.EXIT_USAGE, command.EXIT_UNREACHABLE)
     assert written == [0, *codes]
+
+
+def test_the_longest_stop() -> None:
+    """The sum that is told is the sum of the waits that are told, and of those in the code."""
+    settings, text = Settings(), section_of(DOCUMENT, "Start and stop")
+    drain = settings.drain_timeout_seconds
+    waits = [seconds for seconds, _ in rows(text, "seconds")]
+    assert waits[:2] == ["`drain_timeout_seconds`, at most 5", "`drain_timeout_seconds`"]
+    told = 5 + drain + sum(float(part) for wait in waits[2:] for part in wait.split(","))
+    assert told == longest_stop_seconds(settings)
+    assert f"That is {told:g} s with `drain_timeout_seconds = {drain:g}`" in text
 
 
 def test_readiness_checks() -> None:

@@ -131,6 +131,22 @@ async def test_a_stop_before_the_database_is_there() -> None:
             stop.set()
 
 
+async def test_a_stop_while_the_database_is_silent(
+    database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is started a stop does not wait for the server's answer."""
+    monkeypatch.setattr("gateway.store.CONNECT_TIMEOUT_SECONDS", 3_600.0)
+    stop = asyncio.Event()
+    async with fault_proxy(database_dsn) as proxy:
+        proxy.hang()
+        asked = proxy.next_request()
+        settings = settings_of(proxy.dsn(database_dsn))
+        async with asyncio.timeout(ANSWER_WITHIN_SECONDS), asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(settings, stop, lambda _addresses: None))
+            await asked.wait()
+            stop.set()
+
+
 async def test_a_station_that_fails_ends_the_process(
     database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
