@@ -68,7 +68,7 @@ class Days(click.ParamType[Period]):
 @click.option("--to", "last", type=Day(), help="Last day, included. Default: today.")
 @click.option("--by", type=click.Choice(get_args(GroupBy)), help="Divide the bill.")
 @click.option("--tariff", "names", multiple=True, metavar="ID|FILE.toml",
-              help="Only under this, beside SMS in its currency; may be repeated. Default: all.")  # fmt: skip
+              help="Only this, and SMS in its currency; repeatable. Default: all.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table",
               show_default=True, help="table is for people.")  # fmt: skip
 @click.option("--played-as", type=Days(), metavar="DAY/DAY",
