@@ -85,12 +85,12 @@ def parse_tariff(text: str, tariff_id: str) -> Tariff:
         if "id" in values:
             raise TariffError(f"tariff {tariff_id}: id: the file's name is its id, leave it out")
         tariff = msgspec.convert({**values, "id": tariff_id}, Tariff)
+    except msgspec.ValidationError as error:
+        raise TariffError(f"tariff {tariff_id}: {_explain(str(error))}") from None
     except ValueError as error:  # also a whole number of thousands of digits
         raise TariffError(f"tariff {tariff_id} is not valid TOML: {error}") from None
     except RecursionError:
         raise TariffError(f"tariff {tariff_id} is not valid TOML: nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise TariffError(f"tariff {tariff_id}: {_explain(str(error))}") from None
     for field, fault in _faults(tariff):
         raise TariffError(f"tariff {tariff_id}: {field}: {fault}")
     return tariff

@@ -103,3 +103,4 @@ def test_what_is_refused(text: str, parts: list[str]) -> None:
         parse_tariff(text, "x")
     for part in ["tariff x", *parts]:
         assert part in str(caught.value)
+    assert ("not valid TOML" in str(caught.value)) == ("not valid TOML" in parts)
