@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final, get_args
@@ -68,7 +68,7 @@ class Days(click.ParamType[Period]):
 @click.option("--to", "last", type=Day(), help="Last day, included. Default: today.")
 @click.option("--by", type=click.Choice(get_args(GroupBy)), help="Divide the bill.")
 @click.option("--tariff", "names", multiple=True, metavar="ID|FILE.toml",
-              help="Only under this one, beside SMS; may be repeated. Default: all.")  # fmt: skip
+              help="Only this, and SMS in its currency; repeatable. Default: all.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table",
               show_default=True, help="table is for people.")  # fmt: skip
 @click.option("--played-as", type=Days(), metavar="DAY/DAY",
@@ -127,8 +127,7 @@ def _tariffs(names: Sequence[str], settings: Settings) -> list[Tariff]:
         if not names:
             return list(load_tariffs(folder).values())
         tariffs = [find_tariff(name, folder) for name in names]
-        if all(tariff.sms is None for tariff in tariffs):
-            tariffs = [*_old_prices(load_tariffs(folder).values(), tariffs[0]), *tariffs]
+        tariffs = [*_old_prices(load_tariffs(folder).values(), tariffs), *tariffs]
     except TariffError as error:
         fail(str(error), EXIT_USAGE)
     ids = [tariff.id for tariff in tariffs]
@@ -138,9 +137,15 @@ def _tariffs(names: Sequence[str], settings: Settings) -> list[Tariff]:
     return tariffs
 
 
-def _old_prices(known: Iterable[Tariff], asked: Tariff) -> list[Tariff]:
-    """The tariff that savings are told against, where none for SMS was asked for."""
-    return [t for t in known if t.sms is not None and t.currency == asked.currency][:1]
+def _old_prices(known: Iterable[Tariff], asked: Sequence[Tariff]) -> Iterator[Tariff]:
+    """The tariffs that savings are told against: the first of each currency in which something
+    was asked for, but none for SMS.
+    """
+    missing = {t.currency for t in asked} - {t.currency for t in asked if t.sms is not None}
+    for tariff in known:
+        if tariff.sms is not None and tariff.currency in missing:
+            missing.remove(tariff.currency)
+            yield tariff
 
 
 async def _read(pool: asyncpg.Pool, period: Period) -> tuple[list[Usage], Waiting]:

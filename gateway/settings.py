@@ -267,8 +267,10 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
         )
     for name in ("device_budget", "total_budget"):
         budget = getattr(settings.cost, name)
-        if budget is not None and not (budget.is_finite() and 0 < budget <= MAX_BUDGET):
-            what = f"must be above 0 and at most {MAX_BUDGET:,}"
+        if budget is not None and not (
+            budget.is_finite() and 0 < budget <= MAX_BUDGET and budget == round(budget, 2)
+        ):
+            what = f"must be above 0 and at most {MAX_BUDGET:,}, in whole cents"
             raise SettingsError(_blame(f"cost.{name}", path, sources, what))
     try:
         settings.cost.played_period()
@@ -304,8 +306,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"settings file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # malformed, not UTF-8, or a number of thousands of digits
         raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"settings file {path} is not valid TOML: nested too deeply") from None
 
 
 def _put(values: dict[str, Any], variable: str, value: str, sources: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from gateway.cost.statement import Line, Period, Statement, Totals
 
@@ -156,7 +157,8 @@ def _legend(statement: Statement) -> Table:
     table.columns[1].justify = "left"
     for line in statement.lines:
         assumption = f" ({ASSUMPTION})" if line.assumption else ""
-        table.add_row(line.tariff, f"{line.name}{assumption}")
+        # Text: what people write in brackets is no markup.
+        table.add_row(line.tariff, Text(f"{line.name}{assumption}"))
     return table
 
 

@@ -1,9 +1,14 @@
 """Days and months that are billed."""
 
+from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Final
 
 import msgspec
+
+MAX_PLAYED_DAYS: Final = 3_660
+"""Ten years: what a simulation played is kept in memory for each device and each of its days."""
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -31,19 +36,24 @@ class Period(msgspec.Struct, frozen=True):
         """
         months: dict[date, int] = {}
         begin = self.first
-        while begin <= self.last:
-            after = (begin.replace(day=1) + timedelta(32)).replace(day=1)
-            end = min(after - timedelta(1), self.last)
-            months[begin] = (end - begin).days + 1
-            begin = after
-        return months
+        while True:
+            end = begin.replace(day=monthrange(begin.year, begin.month)[1])
+            months[begin] = (min(end, self.last) - begin).days + 1
+            if end >= self.last:
+                return months
+            begin = end + timedelta(1)
 
 
 def parse_period(text: str) -> Period:
-    """The days of a text like 2008-01-01/2008-03-31. Raises `ValueError`, saying what is wrong."""
+    """The days of a text like 2008-01-01/2008-03-31, at most `MAX_PLAYED_DAYS`. Raises
+    `ValueError`, saying what is wrong.
+    """
     first, _, last = text.partition("/")
     try:
         ends = date.fromisoformat(first), date.fromisoformat(last)
     except ValueError:
         raise ValueError(f"{text!r} is no period like 2008-01-01/2008-03-31") from None
-    return Period(*ends)
+    period = Period(*ends)
+    if period.count_days() > MAX_PLAYED_DAYS:
+        raise ValueError(f"{text} has more than {MAX_PLAYED_DAYS:,} days: is it a slip?")
+    return period

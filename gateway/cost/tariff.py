@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -68,7 +68,7 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     id: str
     """The file's name without its ending."""
     name: Name
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
     """ISO 4217."""
     source: Annotated[str, Meta(min_length=1)]
     """Where the prices come from."""
@@ -81,17 +81,27 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def parse_tariff(text: str, tariff_id: str) -> Tariff:
     """The tariff in a TOML text. Raises `TariffError`."""
     try:
-        values: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
+        values: dict[str, Any] = tomllib.loads(text, parse_float=_decimal)
         if "id" in values:
             raise TariffError(f"tariff {tariff_id}: id: the file's name is its id, leave it out")
         tariff = msgspec.convert({**values, "id": tariff_id}, Tariff)
-    except tomllib.TOMLDecodeError as error:
-        raise TariffError(f"tariff {tariff_id} is not valid TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise TariffError(f"tariff {tariff_id}: {_explain(str(error))}") from None
+    except ValueError as error:  # also a whole number of thousands of digits
+        raise TariffError(f"tariff {tariff_id} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise TariffError(f"tariff {tariff_id} is not valid TOML: nested too deeply") from None
     for field, fault in _faults(tariff):
         raise TariffError(f"tariff {tariff_id}: {field}: {fault}")
     return tariff
+
+
+def _decimal(text: str) -> Decimal:
+    """A number of TOML. Raises `ValueError` for an exponent of twenty digits."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text} is beyond all numbers") from None
 
 
 _MESSAGE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL)

@@ -47,13 +47,14 @@ class TemplateError(Exception):
 class FieldKind(Enum):
     """What a field holds: its value is the pattern of the formats that it takes."""
 
-    NUMBER = re.compile(r"(?:0?\d{1,2})?d?")
+    NUMBER = re.compile(r"(?:0?[0-9]{1,2})?d?")
     """A whole number, perhaps padded: `04d`."""
-    DEGREES = re.compile(r"(?:\.\d)?f?")
-    """With so many decimals: `.5f`."""
-    TIME = re.compile(r"(?:%[YymdHMS]|[^%])*")
-    """China time, with the codes of strftime for year to second: `%Y%m%d%H%M%S`."""
-    TEXT = re.compile(r"(?:\.\d{1,3})?")
+    DEGREES = re.compile(r"(?:(?:\.[0-9])?f)?")
+    """With so many decimals: `.5f`. Without the letter they would be digits altogether."""
+    TIME = re.compile(r"(?:%[YymdHMS]|[^%{}\x00\ud800-\udfff])*")
+    """China time, with the codes of strftime for year to second: `%Y%m%d%H%M%S`. Braces would be
+    fields within the format; strftime ends at a NUL and fails at half a character."""
+    TEXT = re.compile(r"(?:\.[0-9]{1,3})?")
     """Perhaps cut to a length: `.20`."""
 
 

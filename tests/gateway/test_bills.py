@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -15,6 +16,7 @@ from gateway.bills import Bills
 from gateway.cost.china import CHINA_TIME
 from gateway.cost.period import Period
 from gateway.cost.statement import make_statement
+from gateway.cost.tariff import MAX_PRICE, DataPrices
 from gateway.metered import fetch_usage
 from gateway.price_lists import load_tariffs
 from gateway.store import open_pool
@@ -95,6 +97,16 @@ async def test_a_bill_is_the_statement_of_the_month(pool: asyncpg.Pool) -> None:
     assert await totals(pool, by_street) == bill
     streets = await pool.fetch("SELECT DISTINCT street FROM dashboard_bill_by_street ORDER BY 1")
     assert [row["street"] for row in streets] == ["-", "坪地街道", "平湖街道"]
+
+
+async def test_the_dearest_tariff(pool: asyncpg.Pool) -> None:
+    """A slip in the price of one costs nobody the bills under the others."""
+    prices = DataPrices(price=Decimal(MAX_PRICE), unit_bytes=1)
+    dearest = msgspec.structs.replace(TARIFFS[-1], id="slip", data=prices)
+    await Bills(pool, [*TARIFFS, dearest], lambda: noon(date(2026, 3, 31))).refresh()
+    costs = await totals(pool, "SELECT tariff, cost FROM bill")
+    assert len(costs) == len(TARIFFS) + 1
+    assert costs["slip"] == 31 * (6 * 1_700_000 + 3 * 90_000) * Decimal(MAX_PRICE)
 
 
 async def test_again_changes_nothing_but_what_is_new(pool: asyncpg.Pool) -> None:

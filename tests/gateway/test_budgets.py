@@ -17,7 +17,7 @@ from gateway import budgets
 from gateway.budgets import Budgets, budgets_of
 from gateway.cost.budget import Sums
 from gateway.cost.china import day_of
-from gateway.cost.tariff import DataPrices, Tariff
+from gateway.cost.tariff import MAX_PRICE, DataPrices, Tariff
 from gateway.events import BUDGET_WARNING
 from gateway.price_lists import find_tariff
 from gateway.settings import CostSettings
@@ -153,6 +153,16 @@ async def test_warnings_are_left_to_the_relay(pool: asyncpg.Pool) -> None:
     await under_test(pool, "10").check()
     rows = await pool.fetch("SELECT budget_warning_id FROM publication ORDER BY id")
     assert [row[0] for row in rows] == [[1, 2], [3]]
+
+
+async def test_the_dearest_tariff(pool: asyncpg.Pool) -> None:
+    """A slip in a price: every sum that a valid tariff comes to is warned of."""
+    await carry(pool, 1, date(2026, 4, 2), 10**15)
+    dearest = plan(price=Decimal(MAX_PRICE), unit_bytes=1, allowance_bytes=0)
+    await under_test(pool, "1", tariff=dearest).check()
+    ((device, *_, spent, projected, _, _),) = await warnings(pool)
+    assert (device, spent) == (1, 20 + Decimal(10**21))
+    assert projected == 20 + Decimal(2 * 10**21)
 
 
 async def test_without_budgets(pool: asyncpg.Pool) -> None:

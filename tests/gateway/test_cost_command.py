@@ -131,6 +131,24 @@ def test_one_data_tariff_stands_beside_sms(database_dsn: str, prices: tuple[str,
     ] == ["far"]
 
 
+def test_each_currency_has_its_sms(database_dsn: str, prices: tuple[str, ...]) -> None:
+    """Tariffs of several currencies: savings are told in each, and SMS that was asked for is not
+    joined by another.
+    """
+    run(database_dsn, METERED)
+    old, new = prices[1], prices[3]
+    folder = Path(new).parent
+    (folder / "far.toml").write_text(DATA.replace("CNY", "EUR"))
+    (folder / "far-old.toml").write_text(SMS.replace("CNY", "EUR"))
+    own = {"GATEWAY_COST__TARIFFS": str(folder)}
+    both = ("--tariff", "far", "--tariff", new)
+    lines = bill(database_dsn, *NOVEMBER, *both, **own)["lines"]
+    assert [line["tariff"] for line in lines] == ["far-old", "old", "far", "new"]
+    assert [line["saving"] for line in lines[2:]] == ["2.95", "2.95"]
+    lines = bill(database_dsn, *NOVEMBER, "--tariff", old, *both, **own)["lines"]
+    assert [line["tariff"] for line in lines] == ["far-old", "old", "far", "new"]
+
+
 def test_by_street(database_dsn: str, prices: tuple[str, ...]) -> None:
     """With the street's name in CSV and table; what belongs to none is told last."""
     run(database_dsn, METERED)

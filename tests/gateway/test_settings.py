@@ -2,6 +2,7 @@
 
 import socket
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,9 @@ def test_a_file_that_is_not_there(file: Path) -> None:
     assert refusal(file, {}) == f"settings file {file}: No such file or directory"
 
 
-@pytest.mark.parametrize("content", [b"[tcp\n", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"[tcp\n", b"\xff\xfe", b"a = " + 5000 * b"9", b"a = " + 5000 * b"["]
+)
 def test_a_file_that_is_no_toml(file: Path, content: bytes) -> None:
     """The message names it."""
     file.write_bytes(content)
@@ -205,3 +208,22 @@ def test_days_that_are_played() -> None:
     played = load_settings(None, {"GATEWAY_COST__PLAYED_AS": "2008-01-01/2008-03-31"})
     assert played.cost.played_period() == Period(date(2008, 1, 1), date(2008, 3, 31))
     assert load_settings(None, {}).cost.played_period() is None
+
+
+@pytest.mark.parametrize("name", ["DEVICE_BUDGET", "TOTAL_BUDGET"])
+@pytest.mark.parametrize("budget", ["0.01", "30", "1000000000", "30.10"])
+def test_budgets_that_are_kept(name: str, budget: str) -> None:
+    """Exact decimals, from a cent up."""
+    cost = load_settings(None, {f"GATEWAY_COST__{name}": budget}).cost
+    assert getattr(cost, name.lower()) == Decimal(budget)
+
+
+@pytest.mark.parametrize("name", ["DEVICE_BUDGET", "TOTAL_BUDGET"])
+@pytest.mark.parametrize(
+    "budget", ["0", "-0.01", "0.001", "30.005", "1000000000.01", "1e400", "1e-400", "NaN", "inf"]
+)
+def test_budgets_that_nobody_can_keep(name: str, budget: str) -> None:
+    """A warning tells the budget to the cent: it must be the one that was set."""
+    message = refusal(None, {f"GATEWAY_COST__{name}": budget})
+    assert f"GATEWAY_COST__{name}" in message
+    assert "above 0 and at most 1,000,000,000, in whole cents" in message

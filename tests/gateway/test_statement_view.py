@@ -174,6 +174,13 @@ def test_tables_of_groups_name_them() -> None:
     assert "unknown" in costs
 
 
+def test_brackets_in_a_name_are_no_markup() -> None:
+    """A plan's name is told as it was written."""
+    line = msgspec.structs.replace(STATEMENT.lines[0], name="Plan [old] of [/x] 5")
+    text = drawn(msgspec.structs.replace(STATEMENT, lines=[line]))
+    assert "Plan [old] of [/x] 5" in text
+
+
 def test_an_assumption_is_marked_only_where_there_is_one() -> None:
     """No footnote without its mark."""
     text = drawn(msgspec.structs.replace(STATEMENT, lines=STATEMENT.lines[:1]))

@@ -74,9 +74,9 @@ CREATE TABLE budget_warning (
     device_id bigint,
     noticed_at timestamptz NOT NULL DEFAULT now(),
     month date NOT NULL CHECK (month = date_trunc('month', month)),
-    budget numeric(14, 2) NOT NULL,
-    spent numeric(14, 2) NOT NULL,
-    projected numeric(14, 2) NOT NULL,
+    budget numeric(38, 2) NOT NULL,
+    spent numeric(38, 2) NOT NULL,
+    projected numeric(38, 2) NOT NULL,
     currency text NOT NULL,
     tariff text NOT NULL,
     UNIQUE NULLS NOT DISTINCT (month, device_id)

@@ -6,12 +6,12 @@ CREATE TABLE bill (
     made_at timestamptz NOT NULL DEFAULT now(),
     month date NOT NULL CHECK (month = date_trunc('month', month)),
     through date NOT NULL,
-    cost numeric(14, 2) NOT NULL,
-    a_year numeric(14, 2) NOT NULL,
-    saving numeric(14, 2),
-    saving_a_year numeric(14, 2),
-    saving_percent numeric(14, 1),
-    per_report numeric(14, 4),
+    cost numeric(38, 2) NOT NULL,
+    a_year numeric(38, 2) NOT NULL,
+    saving numeric(38, 2),
+    saving_a_year numeric(38, 2),
+    saving_percent numeric(38, 1),
+    per_report numeric(38, 4),
     is_sms boolean NOT NULL,
     assumption boolean NOT NULL,
     currency text NOT NULL,
@@ -36,7 +36,7 @@ COMMENT ON COLUMN bill.tariff IS 'Id of the tariff.';
 COMMENT ON COLUMN bill.name IS 'Its name, for people.';
 
 CREATE TABLE bill_by_day (
-    cost numeric(14, 2) NOT NULL,
+    cost numeric(38, 2) NOT NULL,
     day date NOT NULL,
     tariff text NOT NULL,
     PRIMARY KEY (day, tariff)
@@ -47,7 +47,7 @@ COMMENT ON COLUMN bill_by_day.day IS 'Day in China.';
 COMMENT ON COLUMN bill_by_day.tariff IS 'Id of the tariff.';
 
 CREATE TABLE bill_by_street (
-    cost numeric(14, 2) NOT NULL,
+    cost numeric(38, 2) NOT NULL,
     month date NOT NULL,
     street_code integer,
     tariff text NOT NULL,

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from gateway.cost.period import Period, parse_period
+from gateway.cost.period import MAX_PLAYED_DAYS, Period, parse_period
 
 QUARTER = Period(date(2008, 1, 1), date(2008, 3, 31))
 
@@ -34,6 +34,12 @@ def test_one_day() -> None:
     assert (day.count_days(), day.months()) == (1, {date(2008, 1, 31): 1})
 
 
+def test_the_last_month_of_the_calendar() -> None:
+    """No day is asked for that does not exist."""
+    end = Period(date(9999, 11, 30), date.max)
+    assert end.months() == {date(9999, 11, 30): 1, date(9999, 12, 1): 31}
+
+
 def test_an_end_before_the_beginning() -> None:
     """Is a mistake."""
     with pytest.raises(ValueError, match="2008-01-02/2008-01-01"):
@@ -50,3 +56,10 @@ def test_a_text_that_is_no_period(text: str) -> None:
     """It says how one looks."""
     with pytest.raises(ValueError, match="is no period like"):
         parse_period(text)
+
+
+def test_ten_years_and_a_day_more() -> None:
+    """A century would fill the memory."""
+    assert parse_period("2008-01-01/2018-01-07").count_days() == MAX_PLAYED_DAYS
+    with pytest.raises(ValueError, match="more than 3,660 days"):
+        parse_period("2008-01-01/2018-01-08")

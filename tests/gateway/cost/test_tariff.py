@@ -88,6 +88,11 @@ def test_everything_at_its_limits() -> None:
             ["data.rounding", "unit_bytes = 1024"],
         ),
         ("name = 1 2\n", ["not valid TOML", "line 1"]),
+        (f"{HEAD}{DATA}fee = 1e{'9' * 20}\n", ["not valid TOML", "beyond all numbers"]),
+        (f"{HEAD}{DATA}fee = 1e-{'9' * 20}\n", ["not valid TOML", "beyond all numbers"]),
+        (f"{HEAD}{DATA}fee = {'9' * 5000}\n", ["not valid TOML", "4300 digits"]),
+        (f"{HEAD}a = {'[' * 5000}", ["not valid TOML", "nested too deeply"]),
+        (HEAD.replace("CNY", r"CNY\n") + DATA, ["currency"]),
         (f"{HEAD}{DATA}fee = true\n", ["data.fee"]),
         (f"sms = 1\n{HEAD}", ["sms"]),
     ],
@@ -98,3 +103,4 @@ def test_what_is_refused(text: str, parts: list[str]) -> None:
         parse_tariff(text, "x")
     for part in ["tariff x", *parts]:
         assert part in str(caught.value)
+    assert ("not valid TOML" in str(caught.value)) == ("not valid TOML" in parts)
