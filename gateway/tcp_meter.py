@@ -38,10 +38,6 @@ SACK_BYTES: Final = 12
 MODEL_SEGMENT_BYTES: Final = 1_448
 """Payload of a full segment: Ethernet's 1,500 bytes less the headers of IPv4 with time stamps."""
 
-MOST_REPEATED_BYTES: Final = MODEL_SEGMENT_BYTES // 6
-"""Payload of a segment that came twice. Of a backlog that is the last one, seldom full: the ack of
-a later segment speaks for an earlier one whose ack was lost. A sixth fitted the wire best."""
-
 HAS_TIME_STAMPS: Final = 1
 HAS_SACK: Final = 2
 HAS_WINDOW_SCALE: Final = 4
@@ -56,6 +52,8 @@ PEER_HAS_FINISHED: Final = frozenset({6, CLOSE_WAIT, 9, 11})
 
 _STATE_AT: Final = 0
 _OPTIONS_AT: Final = 5
+_SEGMENT_BYTES: Final = struct.Struct("=I")
+_SEGMENT_BYTES_AT: Final = 16
 _TOTAL_RETRANSMITTED: Final = struct.Struct("=I")
 _TOTAL_RETRANSMITTED_AT: Final = 100
 _COUNTS: Final = struct.Struct("=QII")
@@ -77,8 +75,8 @@ class TcpMeter(Protocol):
     """Counts one connection. Never raises: a socket that is gone keeps its last figures."""
 
     @property
-    def wants_payload(self) -> bool:
-        """Whether `received` and `sent` have to be called."""
+    def is_model(self) -> bool:
+        """Whether losses are not known."""
         ...
 
     def received(self, nbytes: int) -> None:
@@ -118,23 +116,24 @@ def open_meter(transport: asyncio.BaseTransport) -> TcpMeter:
 
 
 class _Read(NamedTuple):
-    """What the kernel told at a reading."""
+    """What the gateway has read when the kernel was asked."""
 
-    repeats: int
+    payload: int
     segments: int
-    received: int
 
 
 class KernelMeter:
     """Asks the kernel. It counts all but two things, which matter where packets are lost: options
     for selective acknowledgements, and the payload of what came again although it was here.
 
-    Each segment that comes out of order is answered with one such option. One that came again is,
-    too, and nobody counts how many did. But the peer tells so of ours, and over the same link
-    theirs are taken to be as many, of the mean size since the last reading.
+    The kernel does count the segments that came with payload. Those beyond what our reads needed
+    came again. A read of several small segments needed more than it shows, so there is a bound: a
+    segment comes again because its ack was lost. Our acks go with our data, which is sent again
+    then, too. So no more came again than we repeated for good reason: the peer tells of which of
+    ours it had no need.
     """
 
-    wants_payload = False
+    is_model = False
 
     def __init__(self, sock: Socket, ip_header: int, info: bytes) -> None:
         """`info` is the socket's TCP_INFO of the moment."""
@@ -148,12 +147,18 @@ class KernelMeter:
         self._extra_up = opening - self._header
         (repeated,) = _TOTAL_RETRANSMITTED.unpack_from(info, _TOTAL_RETRANSMITTED_AT)
         self._extra_down = opening * (1 + repeated)
-        self._repeated_bytes = 0
-        self._losses_read = _Read(0, 0, 0)
+        self._handshake_repeats = repeated
+        # What the peer can take at once is what it sends at once: both have the path's size.
+        (self._segment_bytes,) = _SEGMENT_BYTES.unpack_from(info, _SEGMENT_BYTES_AT)
+        self._payload_read = self._segments_read = 0
+        self._repeats = self._repeated_bytes = 0
+        self._before = _Read(0, 0)
         self._last = info
 
     def received(self, nbytes: int) -> None:
-        """Nothing: the kernel counts."""
+        """Count the segments that it took at least. The kernel counts the rest."""
+        self._payload_read += nbytes
+        self._segments_read += -(-nbytes // self._segment_bytes)
 
     def sent(self, nbytes: int) -> None:
         """Nothing: the kernel counts."""
@@ -174,22 +179,28 @@ class KernelMeter:
         up = received + segments_in * header + self._extra_up
         down = sent + segments_out * header + self._extra_down
         if len(info) >= INFO_BYTES:
-            repeats, out_of_order = _LOSSES.unpack_from(info, _LOSSES_AT)
-            if repeats or out_of_order:
-                up += repeats * SACK_BYTES + self._repeated(info, repeats, received)
-                down += (repeats + out_of_order) * SACK_BYTES
+            needless, out_of_order = _LOSSES.unpack_from(info, _LOSSES_AT)
+            if received == self._payload_read:
+                self._count_repeats(info, needless)
+            up += self._repeated_bytes + needless * SACK_BYTES
+            down += (self._repeats + out_of_order) * SACK_BYTES
         return up, down
 
-    def _repeated(self, info: bytes, repeats: int, received: int) -> int:
-        """Payload that came although it was here."""
+    def _count_repeats(self, info: bytes, needless: int) -> None:
+        """Of the peer's segments, since the last time. They are taken to be of the mean size. To
+        be called when nothing waits to be read, whose segments would seem to be repeats.
+        """
         (segments,) = _DATA_SEGMENTS_IN.unpack_from(info, _DATA_SEGMENTS_IN_AT)
-        before = self._losses_read
-        if repeats > before.repeats and segments > before.segments:
-            mean = (received - before.received) // (segments - before.segments)
-            size = min(mean, MOST_REPEATED_BYTES)
-            self._repeated_bytes += (repeats - before.repeats) * size
-        self._losses_read = _Read(repeats, segments, received)
-        return self._repeated_bytes
+        (repeated,) = _TOTAL_RETRANSMITTED.unpack_from(info, _TOTAL_RETRANSMITTED_AT)
+        read = _Read(self._payload_read, self._segments_read)
+        needed = repeated - self._handshake_repeats - needless
+        new = min(segments - read.segments, needed) - self._repeats
+        if new > 0:
+            base = self._before if read.segments > self._before.segments else _Read(0, 0)
+            size = (read.payload - base.payload) // max(1, read.segments - base.segments)
+            self._repeats += new
+            self._repeated_bytes += new * size
+        self._before = read
 
     def close(self, now: float, *, by_peer: bool) -> Bytes:
         """See `TcpMeter`. The peer has finished: our FIN acks its, and its ack. Both finish at
@@ -213,7 +224,7 @@ class ModelMeter:
     for a read that is answered before the ack is due: see `close`.
     """
 
-    wants_payload = True
+    is_model = True
 
     def __init__(self, ip_header: int) -> None:
         """`ip_header` is 20 or 40 bytes."""

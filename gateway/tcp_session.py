@@ -302,9 +302,9 @@ class TcpSession(asyncio.BufferedProtocol):
     def _begin_metering(self, traffic: TrafficMeter) -> None:
         meter = open_meter(self._transport)
         self._link = traffic.begin(Transport.TCP, meter)
-        if meter.wants_payload:
+        self._payload_meter = meter
+        if meter.is_model:
             observe_meter.connection_modelled()
-            self._payload_meter = meter
 
     # From messages to bytes.
 

@@ -122,12 +122,15 @@ class Told:
 
 
 def info_of(*, size: int = 232, repeated: int = 0, **losses: int) -> bytes:
-    """1,000 bytes received in 10 segments, 12 with the SYN and an ack; 500 sent in 20 segments."""
+    """1,000 bytes received in 10 segments of at most 100, 12 with the SYN and an ack; 500 sent in
+    20 segments.
+    """
     info = bytearray(280)
     info[0], info[5] = tcp_meter.ESTABLISHED, 7
+    struct.pack_into("=I", info, 16, 100)
     struct.pack_into("=I", info, 100, repeated)
-    struct.pack_into("=QII", info, 128, 1_000, 20, 12)
-    struct.pack_into("=I", info, 152, 10)
+    struct.pack_into("=QII", info, 128, losses.get("received", 1_000), 20, 12)
+    struct.pack_into("=I", info, 152, losses.get("segments", 10))
     struct.pack_into("=Q", info, 200, 500)
     struct.pack_into("=I", info, 216, losses.get("twice", 0))
     struct.pack_into("=I", info, 224, losses.get("out_of_order", 0))
@@ -146,14 +149,57 @@ def test_a_repeated_syn_ack_counts() -> None:
     assert meter.read(0.0)[1] == 500 + 20 * 52 + 3 * 60
 
 
-def test_losses() -> None:
-    """Out of order: an option down. Twice: as many of the peer's came twice, each answered."""
+def lossy_meter(*reads: int, already_repeated: int = 0, **told: int) -> tuple[int, int]:
+    """What is counted beyond the same without losses, when these reads were made."""
     quiet = KernelMeter(Told(info_of()), 20, info_of()).read(0.0)
-    told = info_of(twice=3, out_of_order=4)
-    assert KernelMeter(Told(told), 20, told).read(0.0) == (
-        quiet[0] + 3 * (12 + 100),
-        quiet[1] + 7 * 12,
-    )
+    sock = Told(info_of())
+    meter = KernelMeter(sock, 20, info_of(repeated=already_repeated))
+    for nbytes in reads:
+        meter.received(nbytes)
+    sock.info = info_of(**told)
+    up, down = meter.read(0.0)
+    return up - quiet[0], down - quiet[1] - SYN * already_repeated
+
+
+def test_options_of_selective_acks() -> None:
+    """One up for each of ours that came twice; one down for each that came out of order."""
+    assert lossy_meter(twice=3, out_of_order=4) == (3 * 12, 4 * 12)
+
+
+def test_segments_beyond_the_reads_came_again() -> None:
+    """Each is of the mean size, and answered with an option."""
+    assert lossy_meter(*[125] * 8, segments=18, repeated=9) == (2 * 62, 2 * 12)
+    assert lossy_meter(*[100] * 10, segments=13, repeated=9) == (3 * 100, 3 * 12)
+
+
+def test_a_read_of_many_small_segments_is_no_repeat() -> None:
+    """No more came again than we repeated for good reason, the handshake aside."""
+    assert lossy_meter(1_000, segments=40) == (0, 0)
+    assert lossy_meter(1_000, segments=40, repeated=3, twice=3) == (3 * 12, 0)
+    assert lossy_meter(1_000, segments=40, repeated=3, twice=1) == (12 + 2 * 100, 2 * 12)
+    assert lossy_meter(1_000, segments=40, repeated=3, already_repeated=3) == (0, 0)
+
+
+def test_what_waits_to_be_read_is_no_repeat() -> None:
+    """Its segments are judged at the next reading."""
+    assert lossy_meter(*[100] * 9, segments=10, repeated=9) == (0, 0)
+
+
+def test_repeats_are_of_the_size_of_their_time() -> None:
+    """The mean since the last reading; of the whole connection if nothing new was read."""
+    sock = Told(info_of(received=200, segments=3, repeated=1))
+    meter = KernelMeter(sock, 20, info_of())
+    meter.received(100)
+    meter.received(100)
+    first, _ = meter.read(0.0)
+    for _ in range(2):
+        meter.received(10)
+    sock.info = info_of(received=220, segments=6, repeated=9)
+    second, _ = meter.read(0.0)
+    assert second - first == 20 + 10
+    sock.info = info_of(received=220, segments=7, repeated=9)
+    assert meter.read(0.0)[0] - second == 55
+    assert meter.read(0.0)[0] - second == 55
 
 
 def test_a_kernel_that_does_not_tell_losses() -> None:
@@ -193,7 +239,7 @@ def test_the_version_of_ip(peer: str, header: int) -> None:
     """By the peer's address; IPv4 behind a listener for both is IPv4 on the wire."""
     meter = open_meter(Transport(peer, info_of()))
     assert meter.read(0.0)[0] == 1_000 + 12 * header + 8
-    assert not meter.wants_payload
+    assert not meter.is_model
 
 
 @pytest.mark.parametrize("info", [b"", info_of(size=215)])
@@ -201,7 +247,7 @@ def test_a_kernel_that_tells_too_little(info: bytes) -> None:
     """The model counts then, from what is read and written."""
     meter = open_meter(Transport(None, info))
     assert isinstance(meter, ModelMeter)
-    assert meter.wants_payload
+    assert meter.is_model
 
 
 def modelled(meter: TcpMeter) -> tuple[int, int]:
@@ -224,8 +270,8 @@ def test_the_model() -> None:
     assert meter.close(0.0, by_peer=True) == (112 + 120 + 7 * HEADER, 60 + 1_499 + 6 * HEADER)
 
 
-def test_the_kernel_needs_no_payload() -> None:
-    """Told all the same, it changes nothing."""
+def test_the_kernel_counts_payload_itself() -> None:
+    """Told of it, the figures without losses are the same."""
     meter = KernelMeter(Told(info_of()), 20, info_of())
     before = meter.read(0.0)
     meter.received(5)
