@@ -24,8 +24,8 @@ SEGMENT_BYTES: Final = 1_448
 ACK_DELAY_SECONDS: Final = 0.040
 """How long a receiver waits for something to send an ack along with (Linux; others up to 0.2)."""
 
-ROUND_TRIP_SECONDS: Final = 0.005
-"""How long an ack takes that is not delayed: on a mobile link longer, and more gathers."""
+ROUND_TRIP_SECONDS: Final = 0.030
+"""How long an ack takes that is not delayed, on a fast mobile link: on a slower one more gathers."""
 
 TOGETHER_SECONDS: Final = 0.010
 """What arrives at most so long after the one before was sent with it, in the same segments."""
@@ -200,10 +200,9 @@ class _Nagle:
 
     def segments(self, size: int, now: float) -> int:
         """How many segments more are begun for so many bytes."""
+        self._until(now)
         if now >= self._acked_at:
-            self._gathered = 0
-            wait = ACK_DELAY_SECONDS if self._is_delayed else ROUND_TRIP_SECONDS
-            self._acked_at, self._is_delayed = now + wait, False
+            self._sent(now)
             return -(-size // SEGMENT_BYTES)
         before = -(-self._gathered // SEGMENT_BYTES)
         self._gathered += size
@@ -211,11 +210,23 @@ class _Nagle:
 
     def hear(self, now: float) -> bool:
         """The device sends: whether that carries an ack, which then needs no segment of its own."""
+        self._until(now)
         is_carried = now < self._acked_at
+        self._is_delayed = True
         if is_carried:
             self._acked_at = now
-        self._is_delayed = True
+            self._until(now)
         return is_carried
+
+    def _until(self, now: float) -> None:
+        """What gathered is sent when the ack comes, and is then itself what is not acked."""
+        while self._gathered and now >= self._acked_at:
+            self._sent(self._acked_at)
+
+    def _sent(self, at: float) -> None:
+        self._gathered = 0
+        self._acked_at = at + (ACK_DELAY_SECONDS if self._is_delayed else ROUND_TRIP_SECONDS)
+        self._is_delayed = False
 
 
 def _length_bytes(body: int) -> int:

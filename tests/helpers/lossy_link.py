@@ -16,7 +16,8 @@ import socket
 import struct
 import subprocess
 import threading
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Counts:
 class LossyLink:
     """The link while it is up. Made by `lossy_link`."""
 
-    def __init__(self, name: str, loss: float, seed: int) -> None:
+    def __init__(self, name: str, loss: float, seed: int, delay_seconds: float) -> None:
         number = os.getpid() % 60_000
         self.name = name
         self.host = f"10.{200 + number // 250 % 50}.{number % 250}.1"
@@ -80,6 +81,9 @@ class LossyLink:
         """By the port of the namespace's end."""
         self.lost = 0
         self._loss = loss
+        self._delay_seconds = delay_seconds
+        self._under_way: deque[tuple[float, int, bytes]] = deque()
+        """When a packet arrives, at which end, and what it is."""
         self._chance = random.Random(seed)
         self._ends: tuple[int, int] = (-1, -1)
         self._stop = os.eventfd(0)
@@ -139,7 +143,7 @@ class LossyLink:
     def _carry(self) -> None:
         host, device = self._ends
         while True:
-            for end in select.select([host, device, self._stop], [], [])[0]:
+            for end in select.select([host, device, self._stop], [], [], self._deliver())[0]:
                 if end == self._stop:
                     return
                 packet = os.read(end, 65_536)
@@ -151,7 +155,19 @@ class LossyLink:
                 if is_lost:
                     self.lost += 1
                 else:
-                    os.write(host if is_up else device, packet)
+                    arrival = time.monotonic() + self._delay_seconds
+                    self._under_way.append((arrival, host if is_up else device, packet))
+
+    def _deliver(self) -> float | None:
+        """Hand over what has arrived; seconds until the next packet does."""
+        while self._under_way:
+            arrival, end, packet = self._under_way[0]
+            left_seconds = arrival - time.monotonic()
+            if left_seconds > 0:
+                return left_seconds
+            self._under_way.popleft()
+            os.write(end, packet)
+        return None
 
     def _count(self, packet: bytes, *, is_up: bool) -> None:
         is_6 = packet[0] >> 4 == 6
@@ -169,10 +185,14 @@ class LossyLink:
 
 
 @contextmanager
-def lossy_link(loss: float = 0.0, seed: int = 2008) -> Iterator[LossyLink]:
-    """A link that loses this share of all packets. Skips or fails the test as `need_capture`."""
+def lossy_link(
+    loss: float = 0.0, seed: int = 2008, delay_seconds: float = 0.0
+) -> Iterator[LossyLink]:
+    """A link that loses this share of all packets and takes so long one way. Skips or fails the
+    test as `need_capture`.
+    """
     need_capture()
-    link = LossyLink(f"fg{os.getpid()}", loss, seed)
+    link = LossyLink(f"fg{os.getpid()}", loss, seed, delay_seconds)
     try:
         link.open()
         yield link
