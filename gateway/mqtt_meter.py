@@ -25,7 +25,7 @@ ACK_DELAY_SECONDS: Final = 0.040
 """How long a receiver waits for something to send an ack along with (Linux; others up to 0.2)."""
 
 ROUND_TRIP_SECONDS: Final = 0.030
-"""How long an ack takes that is not delayed, on a fast mobile link: on a slower one more gathers."""
+"""How long an ack takes that is not delayed, on a fast mobile link. A slower one gathers more."""
 
 TOGETHER_SECONDS: Final = 0.010
 """What arrives at most so long after the one before was sent with it, in the same segments."""
