@@ -15,7 +15,8 @@ from gateway.demo_command import demo
 from gateway.devices_command import devices
 from gateway.events_command import events
 from gateway.migrate import migrate as migrate_database
-from gateway.settings import FILE_VARIABLE, Settings
+from gateway.settings import Settings
+from gateway.settings_loader import FILE_VARIABLE
 from gateway.tasks_command import tasks
 
 

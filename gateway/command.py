@@ -12,7 +12,8 @@ import click
 
 from gateway.migrate import DatabaseUnreachableError, MigrationError
 from gateway.server_process import ServerFailedError
-from gateway.settings import Settings, SettingsError, load_settings
+from gateway.settings import Settings
+from gateway.settings_loader import SettingsError, load_settings
 from gateway.store import open_pool
 from gateway.store_errors import StoreUnavailableError
 

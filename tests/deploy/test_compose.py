@@ -9,7 +9,7 @@ import yaml
 from gateway import __version__
 from gateway.__main__ import main
 from gateway.app import longest_stop_seconds
-from gateway.settings import load_settings
+from gateway.settings_loader import load_settings
 from tests.helpers.compose import (
     COMPOSE_FILE,
     DEPLOY,

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
+from gateway.settings_loader import load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "gateway.example.toml"
 SETTING = re.compile(r"^#(?=[a-z_]+ = )", re.MULTILINE)

@@ -10,7 +10,7 @@ from gateway.demo_process import program
 from gateway.demo_servers import Options, Servers, _until_ready, _write_environment, played_as
 from gateway.embedded_broker import BrokerUser
 from gateway.server_process import ServerFailedError, free_port
-from gateway.settings import load_settings
+from gateway.settings_loader import load_settings
 
 
 def test_the_addresses_for_a_shell(tmp_path: Path) -> None:
