@@ -7,7 +7,7 @@ from gateway.settings import MqttSettings
 
 
 def test_gateways_with_one_password_have_one_share() -> None:
-    """Whatever else is different. Another password makes another name; the password is not in it."""
+    """Whatever else is different. Another password makes another name; none can be read in it."""
     names = [share_name(MqttSettings(password="geheim", client_id=client_id)) for client_id in "ab"]
     assert names[0] == names[1] != share_name(MqttSettings(password="anders"))
     assert len(names[0]) == NAME_DIGITS

@@ -1,4 +1,4 @@
-"""Which sessions end when devices change, with the database and the sessions in the test's hands."""
+"""Which sessions end when devices change; database and sessions are in the test's hands."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection

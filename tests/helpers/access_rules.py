@@ -35,7 +35,7 @@ FOREIGN_TO_READ = (
     "$share/gateway/fg/1/+/up/+", "$share/g/fg/1/2/down/7", "$queue/fg/1/2/down/7", "$SYS/#",
     "$MQTT/#", "$MQTT/sub/#", "$JS/#", "fg/1/event/#", "fg/1/event/+", "fg/1/task/+",
     "fg/1/task/request", "fg/1/+/down/#", "fg/1/1/../2/down/7", "fg/1/11/down/7",
-    "$share/gateway/fg/1/task/+", "$share/+/fg/1/+/up/+", 
+    "$share/gateway/fg/1/task/+", "$share/+/fg/1/+/up/+",
     "$CONTROL/#",
 )  # fmt: skip
 """Filters with which device 1 tries to read what is not its own."""
