@@ -355,6 +355,24 @@ async def test_a_flood_of_connections_leaves_room_for_gateways(place: Path) -> N
         broker.stop()
 
 
+async def test_a_password_that_was_taken_out(fresh: Mosquitto) -> None:
+    """A connection that is open ends when the broker reads its passwords again, and none is let in
+    after it. Others stay.
+    """
+    async with rules.connect(fresh, "2") as other, rules.connect(fresh, "gateway") as gateway:
+        await rules.subscribe(other, "fg/1/2/down/7")
+        with pytest.raises(aiomqtt.MqttError):
+            async with rules.connect(fresh, "1") as device:
+                fresh.forget_user("1")
+                async with asyncio.timeout(10):
+                    await anext(device.messages)
+        with pytest.raises(aiomqtt.MqttError):
+            async with connect_5(fresh, "1"):
+                pass
+        await gateway.publish("fg/1/2/down/7", rules.SENTINEL, qos=1)
+        assert await rules.until_sentinel(other) == []
+
+
 def _mqtt(broker: Mosquitto, group: str) -> dict[str, object]:
     return {
         "enabled": True,

@@ -86,6 +86,14 @@ class Mosquitto:
         self.stop()
         self.start()
 
+    def forget_user(self, name: str) -> None:
+        """As docs/operations.md says it: take the user out of the passwords, then SIGHUP."""
+        hasher = shutil.which("mosquitto_passwd", path=PATH)
+        assert hasher is not None
+        subprocess.run([hasher, "-D", self._directory / "passwords", name], check=True)
+        (self._directory / "passwords").chmod(0o644)
+        os.kill(self._process.pid, signal.SIGHUP)
+
     def _write_files(self) -> None:
         passwords = self._directory / "passwords"
         passwords.write_text(
