@@ -42,6 +42,8 @@ class Admitted:
     refused: list[tuple[int, int]]
     """Sequence number and refusal code of what is in quarantine above the greeting's number."""
     gateway_proof: bytes
+    standing: int = 0
+    """Of the device when it was looked up: the session ends when it has another."""
 
     def welcome(
         self,
@@ -160,4 +162,5 @@ def decide(applicant: Applicant, registration: Registration | None) -> Admitted 
         registration.settled_through,
         list(registration.refused),
         gateway_proof(keys, greeting),
+        registration.standing,
     )

@@ -40,6 +40,7 @@ from gateway.publishing import (
 )
 from gateway.reference import load_tables
 from gateway.retry import back_off
+from gateway.revocation import Revocation
 from gateway.session import Station
 from gateway.settings import Settings
 from gateway.store import PostgresStore, open_pool
@@ -82,6 +83,7 @@ class Gateway:
     desk: TaskDesk
     courier: TaskCourier
     attendance: Attendance
+    revocation: Revocation
     tcp: TcpServer | None
     mqtt: MqttSource | None
     publishing: Publishing | None
@@ -119,6 +121,11 @@ async def serve(
                 tasks.create_task(
                     listen(settings.database.dsn, "task", gateway.courier.wake),
                     name="task listener",
+                ),
+                tasks.create_task(gateway.revocation.run(), name="revocation"),
+                tasks.create_task(
+                    listen(settings.database.dsn, "device", gateway.revocation.wake),
+                    name="device listener",
                 ),
                 tasks.create_task(watch_database(gateway.store.is_ready), name="database watch"),
             ]
@@ -196,7 +203,8 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     loop = asyncio.get_running_loop()
     store = PostgresStore(pool, gateway=settings.name, publishes=settings.relay.enabled)
     batcher = Batcher(store, settings.batch, monotonic=loop.time)
-    admission = Admission(Devices(pool))
+    devices = Devices(pool)
+    admission = Admission(devices)
     tasks = Tasks(pool, retry_seconds=settings.tasks.retry_seconds)
     desk, attendance = TaskDesk(tasks), Attendance()
     courier = TaskCourier(
@@ -240,6 +248,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         desk,
         courier,
         attendance,
+        Revocation(devices, attendance, monotonic=loop.time),
         tcp,
         mqtt,
         publishing,

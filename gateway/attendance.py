@@ -6,6 +6,7 @@ when it says goodbye. Who wants to know of it listens.
 
 from typing import Protocol
 
+from gateway.parcel import Transport
 from gateway.session import Session
 
 
@@ -22,10 +23,13 @@ class Listener(Protocol):
 
 
 class Attendance:
-    """The newest session of each device."""
+    """The newest session of each device, and those beside it: of another installation, or over the
+    other transport.
+    """
 
     def __init__(self) -> None:
         self._by_device: dict[int, Session] = {}
+        self._sessions: dict[tuple[int, int, Transport], Session] = {}
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -34,12 +38,15 @@ class Attendance:
 
     def arrived(self, session: Session) -> None:
         """A device was welcomed. Its older session, if any, is forgotten without a word."""
+        self._sessions[_key(session)] = session
         self._by_device[session.device_id] = session
         for listener in self._listeners:
             listener.arrived(session)
 
     def left(self, session: Session) -> None:
-        """A session is over. Nothing happens if the device has a newer one here."""
+        """A session is over. Nobody hears of it if the device has a newer one here."""
+        if self._sessions.get(_key(session)) is session:
+            del self._sessions[_key(session)]
         if self._by_device.get(session.device_id) is not session:
             return
         del self._by_device[session.device_id]
@@ -50,6 +57,10 @@ class Attendance:
         """The session of a device that is here."""
         return self._by_device.get(device_id)
 
+    def sessions(self) -> list[Session]:
+        """All that are open: of each device the newest of each installation and transport."""
+        return list(self._sessions.values())
+
     def devices(self) -> list[int]:
         """The devices that are here."""
         return list(self._by_device)
@@ -57,3 +68,7 @@ class Attendance:
     def __len__(self) -> int:
         """How many devices are here."""
         return len(self._by_device)
+
+
+def _key(session: Session) -> tuple[int, int, Transport]:
+    return session.device_id, session.installation, session.transport

@@ -1,7 +1,7 @@
 """Devices: who may report, and how far each installation's reports are settled."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +21,9 @@ some repetitions and no report; the next look-up goes on from there."""
 
 LIST_PAGE_DEVICES: Final = 1_000
 """Devices read at a time when listing: some 200 KB."""
+
+Standing = tuple[int, int]
+"""A device, and how often it had been revoked, restored or given a new secret."""
 
 _QUERIES = load_queries("devices.sql")
 
@@ -62,6 +65,8 @@ class Registration(msgspec.Struct, frozen=True):
     it lies above the number that the device claims."""
     refused: tuple[tuple[int, RefusalCode], ...]
     """Sequence numbers above the claimed one that are in quarantine, at most 32, ascending."""
+    standing: int = 0
+    """How often the device was revoked, restored or given a new secret until now."""
 
 
 class Devices:
@@ -128,6 +133,46 @@ class Devices:
         rows = await self._fetch("revoke", list(device_ids))
         return sorted(row["id"] for row in rows)
 
+    async def restore(self, device_ids: Sequence[int]) -> Sequence[int]:
+        """Admit these devices again; returns those that exist.
+
+        Raises:
+            StoreUnavailableError: The database is away.
+        """
+        rows = await self._fetch("restore", list(device_ids))
+        return sorted(row["id"] for row in rows)
+
+    async def rotate(self, keys: Mapping[int, Keys]) -> Sequence[int]:
+        """Give devices new keys, all or none. The old secrets are void at once; who is revoked
+        stays revoked.
+
+        Returns:
+            The numbers that are not registered. If there is one, no device was changed.
+
+        Raises:
+            StoreUnavailableError: The database is away.
+        """
+        rows = await self._fetch(
+            "rotate",
+            list(keys),
+            [pair.stored_key for pair in keys.values()],
+            [pair.gateway_key for pair in keys.values()],
+        )
+        return sorted(row["id"] for row in rows)
+
+    async def outdated(self, standings: Collection[Standing]) -> Collection[Standing]:
+        """Those of these standings that their devices do not have any more.
+
+        Raises:
+            StoreUnavailableError: The database is away.
+        """
+        rows = await self._fetch(
+            "outdated",
+            [device_id for device_id, _ in standings],
+            [standing for _, standing in standings],
+        )
+        return {(row["id"], row["standing"]) for row in rows}
+
     async def list(self) -> Sequence[ListedDevice]:
         """All devices by number.
 
@@ -159,6 +204,32 @@ def read_device_file(lines: Iterable[str]) -> Iterator[NewDevice]:
     Raises:
         DeviceFileError: A line is wrong; the message never quotes a secret.
     """
+    for line in _lines(lines):
+        label = (line.row.get("label") or "").strip()
+        yield NewDevice(line.device_id, line.keys, label, line.street_code)
+
+
+def read_secrets(lines: Iterable[str]) -> Iterator[tuple[int, bytes]]:
+    """Devices and their secrets from a file as `read_device_file` takes it.
+
+    Raises:
+        DeviceFileError: A line is wrong; the message never quotes a secret.
+    """
+    for line in _lines(lines):
+        yield line.device_id, line.secret
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A line of a file of devices whose values are right."""
+
+    device_id: int
+    secret: bytes
+    keys: Keys
+    street_code: int | None
+    row: Mapping[str, str | None]
+
+
+def _lines(lines: Iterable[str]) -> Iterator[_Line]:
     reader = csv.DictReader(lines)
     missing = {"device", "secret"} - set(reader.fieldnames or ())
     if missing:
@@ -166,16 +237,16 @@ def read_device_file(lines: Iterable[str]) -> Iterator[NewDevice]:
     seen: set[int] = set()
     for row in reader:
         try:
-            device = _new_device(row)
+            line = _line(row)
         except ValueError as error:
             raise DeviceFileError(f"line {reader.line_num}: {error}") from None
-        if device.device_id in seen:
-            raise DeviceFileError(f"line {reader.line_num}: device {device.device_id} comes twice")
-        seen.add(device.device_id)
-        yield device
+        if line.device_id in seen:
+            raise DeviceFileError(f"line {reader.line_num}: device {line.device_id} comes twice")
+        seen.add(line.device_id)
+        yield line
 
 
-def _new_device(row: Mapping[str, str | None]) -> NewDevice:
+def _line(row: Mapping[str, str | None]) -> _Line:
     device, street = (row["device"] or "").strip(), (row.get("street") or "").strip()
     if not (device.isdecimal() and 1 <= int(device) <= MAX_DEVICE_ID):
         raise ValueError(f"device must be a number from 1 to {MAX_DEVICE_ID}")
@@ -185,12 +256,8 @@ def _new_device(row: Mapping[str, str | None]) -> NewDevice:
         secret = bytes.fromhex(row["secret"] or "")
     except ValueError:
         raise ValueError("secret must be hexadecimal") from None
-    return NewDevice(
-        int(device),
-        derive_keys(secret),
-        (row.get("label") or "").strip(),
-        int(street) if street else None,
-    )
+    keys = derive_keys(secret)
+    return _Line(int(device), secret, keys, int(street) if street else None, row)
 
 
 def _registration(row: asyncpg.Record) -> Registration:
@@ -201,5 +268,10 @@ def _registration(row: asyncpg.Record) -> Registration:
     codes = map(RefusalCode, row["codes"])
     refused = tuple(zip(sequences, codes, strict=True))[:MAX_REFUSED_IN_WELCOME]
     return Registration(
-        row["stored_key"], row["gateway_key"], row["revoked"], settled_through, refused
+        row["stored_key"],
+        row["gateway_key"],
+        row["revoked"],
+        settled_through,
+        refused,
+        row["standing"],
     )

@@ -1,9 +1,8 @@
-"""`gateway devices`: register, import, revoke and list handsets."""
+"""`gateway devices`: register, import, revoke, restore and list handsets; `rotate` in its file."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
@@ -15,20 +14,19 @@ from gateway.command import (
     with_pool,
 )
 from gateway.devices import DeviceFileError, Devices, NewDevice, read_device_file
-from gateway.protocol.limits import MAX_DEVICE_ID
-from gateway.protocol.proof import derive_keys, mqtt_password
+from gateway.protocol.proof import derive_keys
 from gateway.reference import load_tables
-
-SECRET_BYTES: Final = 16
-"""128 random bits."""
+from gateway.rotate_command import DeviceId, new_secret, print_secret, rotate
 
 T = TypeVar("T")
-DeviceId = click.IntRange(1, MAX_DEVICE_ID)
 
 
 @click.group()
 def devices() -> None:
-    """Register handsets, import and list them, and shut stolen ones out."""
+    """Register handsets, import and list them, shut stolen ones out, give them new secrets."""
+
+
+devices.add_command(rotate)
 
 
 @devices.command()
@@ -46,13 +44,11 @@ def add(settings_file: Path | None, device: int, street: int | None, label: str)
         street in edition.streets for edition in load_tables().editions.values()
     ):
         fail(f"--street {street}: no such street; see gateway/data/streets.csv", EXIT_USAGE)
-    secret = secrets.token_bytes(SECRET_BYTES)
+    secret = new_secret()
     new = NewDevice(device, derive_keys(secret), label, street)
     if not _with_devices(settings_file, lambda registry: registry.add([new])):
         fail(f"device {device} is registered already", EXIT_FAILED)
-    click.echo(f"device         {device}")
-    click.echo(f"secret         {secret.hex()}")
-    click.echo(f"mqtt_password  {mqtt_password(secret)}")
+    print_secret(device, secret)
 
 
 @devices.command("import")
@@ -78,13 +74,25 @@ def import_(settings_file: Path | None, file: TextIO) -> None:
 def revoke(settings_file: Path | None, device: tuple[int, ...]) -> None:
     """Shut out DEVICE (one or more numbers): it is not admitted any more.
 
-    What it has sent stays. Exit code 1 if one of them is not registered.
+    Its sessions end within seconds, at every gateway. What it has sent stays. Over MQTT the gateway
+    refuses what it sends; take its password from the broker as well. Harmless to repeat; `restore`
+    undoes it. Exit code 1 if one of them is not registered: the others are revoked.
     """
     revoked = _with_devices(settings_file, lambda registry: registry.revoke(device))
-    click.echo(f"revoked: {', '.join(map(str, revoked)) or 'none'}")
-    unknown = sorted(set(device) - set(revoked))
-    if unknown:
-        fail(f"not registered: {', '.join(map(str, unknown))}", EXIT_FAILED)
+    _tell("revoked", device, revoked)
+
+
+@devices.command()
+@click.argument("device", type=DeviceId, nargs=-1, required=True)
+@click.pass_obj
+def restore(settings_file: Path | None, device: tuple[int, ...]) -> None:
+    """Admit DEVICE (one or more numbers) again after `revoke`, with the secret that it has.
+
+    If somebody else may have had it in his hands, `rotate` it first. Harmless to repeat. Exit code
+    1 if one of them is not registered: the others are restored.
+    """
+    restored = _with_devices(settings_file, lambda registry: registry.restore(device))
+    _tell("restored", device, restored)
 
 
 @devices.command("list")
@@ -104,6 +112,14 @@ def list_(settings_file: Path | None) -> None:
             device.label,
         )
         click.echo("\t".join(map(str, fields)))
+
+
+def _tell(done: str, asked: Sequence[int], known: Sequence[int]) -> None:
+    """What was done to whom; ends with exit code 1 if one is not registered."""
+    click.echo(f"{done}: {', '.join(map(str, known)) or 'none'}")
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        fail(f"not registered: {', '.join(map(str, unknown))}", EXIT_FAILED)
 
 
 def _with_devices(settings_file: Path | None, work: Callable[[Devices], Awaitable[T]]) -> T:

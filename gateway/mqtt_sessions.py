@@ -220,6 +220,8 @@ class MqttSessions:
             settled_through=min([admitted.settled_through, *below_refused]),
             send=lambda messages: self._reply(key, messages),
             is_listening=lambda: not self.replies.full(),
+            standing=admitted.standing,
+            shut_out=lambda: self._shut_out(key),
         )
         self._open[key] = session, self._station.monotonic()
         self._open.move_to_end(key)
@@ -237,6 +239,11 @@ class MqttSessions:
             observe.sessions_open(Transport.MQTT, len(self._open))
         if self._traffic:
             self._traffic.forget(key)
+
+    def _shut_out(self, key: Key) -> None:
+        """What it sends next is looked up, whatever `recheck_device_seconds` says."""
+        self._forget(key)
+        self._reply(key, [Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)])
 
     def _refuse(self, key: Key, waiting: list[Received]) -> None:
         observe.not_admitted(Transport.MQTT, key[0], "broker")

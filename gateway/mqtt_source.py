@@ -27,6 +27,7 @@ from gateway.mqtt_client import (
     versions,
 )
 from gateway.mqtt_sessions import MqttSessions, Received
+from gateway.mqtt_share import share_name, to_leave, to_subscribe
 from gateway.mqtt_traffic import MqttTraffic
 from gateway.protocol import limits, topics
 from gateway.protocol.connection import Event
@@ -175,11 +176,10 @@ class MqttSource:
             await self._until_space()
 
     async def _subscribe(self, client: aiomqtt.Client, version: aiomqtt.ProtocolVersion) -> None:
-        group = self._settings.shared_group
-        filters = [topics.UP_FILTER, topics.TASK_FILTER]
-        if version is V5 and group:
-            filters = [topics.shared(group, topic_filter) for topic_filter in filters]
-        await client.subscribe([(topic_filter, UP_QOS) for topic_filter in filters])
+        share = share_name(self._settings) if version is V5 else ""
+        await client.subscribe([(topic_filter, UP_QOS) for topic_filter in to_subscribe(share)])
+        if left := to_leave(share):
+            await client.unsubscribe(left)
 
     async def _publish(self, client: aiomqtt.Client, version: aiomqtt.ProtocolVersion) -> None:
         properties = content_type_properties() if version is V5 else None

@@ -85,11 +85,17 @@ class Session:
         settled_through: int,
         send: Callable[[list[Message]], None],
         is_listening: Callable[[], bool] = lambda: True,
+        standing: int = 0,
+        shut_out: Callable[[], None] = lambda: None,
     ) -> None:
         self.send: Final = send
         """Sends messages to the device."""
         self.is_listening: Final = is_listening
         """Whether there is room for what is sent to it. It need not be asked before an answer."""
+        self.shut_out: Final = shut_out
+        """Ends it because its device is not admitted any more."""
+        self.standing: Final = standing
+        """The device's standing when it was looked up; see `revocation`."""
         self.device_id = device_id
         self.installation = installation
         self.transport = transport

@@ -68,8 +68,9 @@ class MqttSettings(_Section, frozen=True, kw_only=True):
     """`auto` tries 5 first and falls back when the broker refuses it."""
     client_id: str = ""
     """Empty: made from the gateway's name. The broker keeps the session under it."""
-    shared_group: str = "gateway"
-    """With MQTT 5: gateways of one group divide the messages. Empty: each takes all."""
+    shared_group: str = "auto"
+    """With MQTT 5: gateways of one group divide the messages. `auto`: a name that only they know,
+    made of the password. Empty: each takes all."""
     keepalive_seconds: Annotated[int, Meta(ge=5, le=65_535)] = 60
     session_expiry_seconds: Annotated[int, Meta(ge=60, le=2**32 - 1)] = 7 * 86_400
     """With MQTT 5: how long the broker keeps what arrives while no gateway is there."""

@@ -33,7 +33,7 @@ class Greeted(Protocol):
         """Its address, for the log."""
         ...
 
-    def admit(self, hello: Hello, settled_through: int) -> None:
+    def admit(self, hello: Hello, admitted: Admitted) -> None:
         """Open the session of a device; its welcome follows."""
         ...
 
@@ -81,7 +81,7 @@ class TcpGreeting:
             greeted.say(Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER))
             greeted.close(GoodbyeReason.NOT_ADMITTED)
             return False
-        greeted.admit(hello, admitted.settled_through)
+        greeted.admit(hello, admitted)
         welcome = admitted.welcome(
             int(self._station.unix_time()),
             self._station.tables.current,

@@ -272,16 +272,18 @@ class TcpSession(asyncio.BufferedProtocol):
             self._arm_timer()
             self._pump()
 
-    def admit(self, hello: Hello, settled_through: int) -> None:
+    def admit(self, hello: Hello, admitted: Admitted) -> None:
         """Open the session of a device; its welcome follows."""
         self._session = Session(
             self._server.station,
             hello.device,
             hello.installation,
             Transport.TCP,
-            settled_through=settled_through,
+            settled_through=admitted.settled_through,
             send=self._send,
             is_listening=lambda: self._writing_paused_at is None,
+            standing=admitted.standing,
+            shut_out=lambda: self.close(GoodbyeReason.NOT_ADMITTED),
         )
         if self._link is not None:
             self._link.belongs_to(hello.device)

@@ -38,6 +38,7 @@ OBSERVE = {
     "gateway/observe_meter.py",
     "gateway/observe_page.py",
     "gateway/observe_readings.py",
+    "gateway/observe_revocation.py",
     "gateway/observe_tasks.py",
 }
 

@@ -8,7 +8,7 @@
 WITH asked AS (
     SELECT
         device.id AS device_id, asked.installation, asked.claimed, stored_key, gateway_key,
-        revoked_at IS NOT NULL AS revoked, coalesce(installation.settled_through, 0) AS known
+        revoked_at IS NOT NULL AS revoked, standing, coalesce(installation.settled_through, 0) AS known
     FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS asked (device_id, installation, claimed)
     JOIN device ON device.id = asked.device_id
     LEFT JOIN installation
@@ -47,7 +47,8 @@ WITH asked AS (
         settled_through = greatest(installation.settled_through, excluded.settled_through), last_seen_at = now()
 )
 SELECT
-    settled.device_id, settled.installation, stored_key, gateway_key, revoked, watermark, refused.sequences, refused.codes
+    settled.device_id, settled.installation, stored_key, gateway_key, revoked, standing, watermark, refused.sequences,
+    refused.codes
 FROM settled
 CROSS JOIN LATERAL (
     SELECT
@@ -86,6 +87,33 @@ RETURNING id
 UPDATE device SET revoked_at = coalesce(revoked_at, now())
 WHERE id = ANY($1::bigint[])
 RETURNING id
+
+-- name: restore
+-- Again: who is admitted stays so.
+UPDATE device SET revoked_at = NULL
+WHERE id = ANY($1::bigint[])
+RETURNING id
+
+-- name: rotate
+-- All or none; what comes back is not registered, and then none was changed. Again, with the same keys: nothing changes,
+-- so no session ends.
+WITH asked AS (
+    SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS asked (id, stored_key, gateway_key)
+), unknown AS (
+    SELECT id FROM asked WHERE NOT EXISTS (SELECT FROM device WHERE device.id = asked.id)
+), rotated AS (
+    UPDATE device SET stored_key = asked.stored_key, gateway_key = asked.gateway_key
+    FROM asked
+    WHERE device.id = asked.id AND NOT EXISTS (SELECT FROM unknown)
+)
+SELECT id FROM unknown
+
+-- name: outdated
+-- Reads only. A device that is gone has no standing.
+SELECT asked.id, asked.standing
+FROM unnest($1::bigint[], $2::integer[]) AS asked (id, standing)
+LEFT JOIN device ON device.id = asked.id
+WHERE device.standing IS DISTINCT FROM asked.standing
 
 -- name: list
 -- Reads only; in pages by number.

@@ -180,7 +180,7 @@ def test_the_gateways_settings() -> None:
     )
     assert load_settings(None, environment_of("migrate")).database == first.database
     assert first.mqtt.enabled
-    assert (first.mqtt.version, first.mqtt.shared_group) == ("5", "gateway")
+    assert (first.mqtt.version, first.mqtt.shared_group) == ("5", "auto")
     assert (first.mqtt.host, first.mqtt.port, first.mqtt.username) == ("mosquitto", 1884, "gateway")
     assert first.http.host == "0.0.0.0"  # noqa: S104 -- within the network of the metrics
     assert f":{secret_of('FIELD_GATEWAY_PASSWORD')}@postgres:5432/" in first.database.dsn

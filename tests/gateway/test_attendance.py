@@ -6,7 +6,7 @@ from gateway.session import Session, Station
 from tests.helpers.builders import NOW, TABLES
 
 
-def session_of(device: int) -> Session:
+def session_of(device: int, installation: int = 1, transport: Transport = Transport.TCP) -> Session:
     """A session of a device."""
     station = Station(
         tables=TABLES,
@@ -17,7 +17,7 @@ def session_of(device: int) -> Session:
         call_soon=lambda _callback: None,
     )
     return Session(
-        station, device, 1, Transport.TCP, settled_through=0, send=lambda _messages: None
+        station, device, installation, transport, settled_through=0, send=lambda _messages: None
     )
 
 
@@ -61,3 +61,19 @@ def test_the_end_of_an_older_session_means_nothing() -> None:
     attendance.left(newer)
     attendance.left(newer)
     assert [what for what, _ in ear.heard] == ["arrived", "arrived", "left"]
+
+
+def test_all_sessions_of_a_device() -> None:
+    """Those of other installations and over the other transport stand beside the newest; one that
+    is replaced does not, and its end takes out no other.
+    """
+    attendance = Attendance()
+    first, again = session_of(7), session_of(7)
+    others = [session_of(7, 2), session_of(7, 1, Transport.MQTT), session_of(8)]
+    for session in (first, *others, again):
+        attendance.arrived(session)
+    attendance.left(first)
+    assert attendance.sessions() == [again, *others]
+    for session in (again, *others):
+        attendance.left(session)
+    assert (attendance.sessions(), len(attendance)) == ([], 0)

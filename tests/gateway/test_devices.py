@@ -7,7 +7,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.devices import DeviceFileError, Devices, NewDevice, Registration, read_device_file
+from gateway.devices import (
+    DeviceFileError,
+    Devices,
+    NewDevice,
+    Registration,
+    read_device_file,
+    read_secrets,
+)
 from gateway.handlers.outcome import Rejected
 from gateway.parcel import Parcel, Transport
 from gateway.protocol.errors import RefusalCode
@@ -211,6 +218,71 @@ async def test_revoke(devices: Devices) -> None:
 
 
 @pytest.mark.asyncio
+async def test_restore(devices: Devices) -> None:
+    """A restored device is admitted; restoring one that was never revoked changes nothing."""
+    await devices.revoke([DEVICE])
+    for _ in range(2):
+        assert await devices.restore([DEVICE, 999]) == [DEVICE]
+        registration = await look_up(devices)
+        assert (registration.revoked, registration.standing) == (False, 2)
+
+
+@pytest.mark.asyncio
+async def test_rotate(devices: Devices) -> None:
+    """New keys, another standing; the same keys again change nothing."""
+    other = derive_keys(bytes(16))
+    for _ in range(2):
+        assert await devices.rotate({DEVICE: other}) == []
+        registration = await look_up(devices)
+        assert (registration.stored_key, registration.gateway_key) == (
+            other.stored_key,
+            other.gateway_key,
+        )
+        assert (registration.revoked, registration.standing) == (False, 1)
+
+
+@pytest.mark.asyncio
+async def test_rotate_all_or_none(devices: Devices) -> None:
+    """One that is not registered keeps the others as they are."""
+    other = derive_keys(bytes(16))
+    assert await devices.rotate({9: other, DEVICE: other, 8: other}) == [8, 9]
+    assert (await look_up(devices)).stored_key == KEYS.stored_key
+
+
+@pytest.mark.asyncio
+async def test_outdated(devices: Devices, pool: asyncpg.Pool) -> None:
+    """Whatever changes who is admitted makes older standings outdated; a label does not. A device
+    that is gone has none.
+    """
+    held = [(DEVICE, 0), (DEVICE, 1), (999, 0)]
+    assert await devices.outdated(held) == {(DEVICE, 1), (999, 0)}
+    await pool.execute("UPDATE device SET label = 'x', street_code = 440307003")
+    assert await devices.outdated([(DEVICE, 0)]) == set()
+    await devices.revoke([DEVICE])
+    assert await devices.outdated(held) == {(DEVICE, 0), (999, 0)}
+    await devices.revoke([DEVICE])
+    assert await devices.outdated([(DEVICE, 1)]) == set()
+
+
+@pytest.mark.asyncio
+async def test_whoever_changes_a_device_wakes_the_gateways(
+    devices: Devices, database_dsn: str, pool: asyncpg.Pool
+) -> None:
+    """One notification for a transaction, after its commit; none for a label."""
+    await devices.add([NewDevice(number, KEYS) for number in range(1, 10)])
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(database_dsn)
+    await listener.add_listener("device", lambda *event: heard.put_nowait(event[2]))
+    await listener.add_listener("end", lambda *event: heard.put_nowait(event[2]))
+    await pool.execute("UPDATE device SET label = 'x'")
+    await pool.execute("UPDATE device SET revoked_at = now()")
+    await pool.execute('NOTIFY "end"')
+    channels = [await heard.get(), await heard.get()]
+    await listener.close()
+    assert channels == ["device", "end"]
+
+
+@pytest.mark.asyncio
 async def test_list(devices: Devices, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """All devices come by number, over several pages, with what is known of their greetings."""
     monkeypatch.setattr("gateway.devices.LIST_PAGE_DEVICES", 2)
@@ -267,3 +339,11 @@ def test_bad_device_file(lines: list[str], message: str) -> None:
     with pytest.raises(DeviceFileError, match=message) as raised:
         list(read_device_file(lines))
     assert SECRET.hex() not in str(raised.value)
+
+
+def test_read_secrets() -> None:
+    """Numbers and secrets as they are; wrong lines are told as for `read_device_file`."""
+    lines = ["device,secret,mqtt_password", f"7,{SECRET.hex()},x"]
+    assert list(read_secrets(lines)) == [(7, SECRET)]
+    with pytest.raises(DeviceFileError, match="line 3: device 7 comes twice"):
+        list(read_secrets([*lines, lines[1]]))

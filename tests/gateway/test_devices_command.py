@@ -141,6 +141,17 @@ def test_revoke(database_dsn: str) -> None:
     ]
 
 
+def test_restore(database_dsn: str) -> None:
+    """It undoes `revoke`; a repetition harms nothing, and an unknown one is told."""
+    gateway("add", "1", dsn=database_dsn)
+    gateway("revoke", "1", dsn=database_dsn)
+    for _ in range(2):
+        result = gateway("restore", "9", "1", dsn=database_dsn)
+        assert (result.exit_code, result.stdout) == (EXIT_FAILED, "restored: 1\n")
+        assert result.stderr == "gateway: not registered: 9\n"
+        assert [line.split("\t")[2] for line in listed(database_dsn)] == ["active"]
+
+
 def test_revoke_of_an_unknown_device(database_dsn: str) -> None:
     """The known ones are revoked all the same; the exit code tells a script."""
     gateway("add", "1", dsn=database_dsn)

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from gateway.mqtt_sessions import HANDLED_AT_ONCE
 from gateway.protocol import limits
 from gateway.protocol.connection import Event
-from gateway.protocol.errors import RefusalCode
+from gateway.protocol.errors import RefusalCode, Resend
 from gateway.protocol.messages import (
     Ack,
     Ping,
@@ -254,3 +254,26 @@ async def test_a_bug_in_one_message_holds_up_no_other(monkeypatch: pytest.Monkey
 
     await run_until_done(rig, work())
     assert sorted(rig.acked) == [1, 2, 3]
+
+
+async def test_a_session_that_is_shut_out_is_looked_up_again() -> None:
+    """Its device is told on its down topic; its next message does not profit from the trust of
+    `recheck_device_seconds`.
+    """
+    rig = Rig()
+
+    async def work() -> None:
+        rig.registry.standing = 4
+        rig.receive(report(1))
+        assert await rig.reply() == Ack(1)
+        (session,) = rig.attendance.sessions()
+        assert session.standing == 4
+        rig.registry.revoked.add(KEY[0])
+        session.shut_out()
+        assert await rig.reply() == Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)
+        assert rig.attendance.sessions() == []
+        rig.receive(report(2))
+        assert await rig.reply() == Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)
+
+    await run_until_done(rig, work())
+    assert (list(rig.store.reports), rig.refused) == ([(*KEY, 1)], [1])

@@ -34,9 +34,9 @@ class Greeted:
         """Anybody."""
         return "192.0.2.1:1"
 
-    def admit(self, hello: Hello, settled_through: int) -> None:
+    def admit(self, hello: Hello, admitted: Admitted) -> None:
         """Note it."""
-        self.done.append((hello.device, settled_through))
+        self.done.append((hello.device, admitted.settled_through))
 
 
 class Admission:

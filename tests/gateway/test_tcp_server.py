@@ -274,3 +274,21 @@ async def test_who_is_not_admitted_is_not_here(store: MemoryStore) -> None:
         await client.send(await client.hello())
         await client.expect_end()
         assert gateway.attendance.devices() == []
+
+
+async def test_a_session_that_is_shut_out(store: MemoryStore) -> None:
+    """It ends with goodbye 5 at once; what is under way is stored, though nobody hears the ack."""
+    async with tcp_gateway(store) as gateway:
+        gateway.registry.standing = 4
+        async with greeted(gateway.address, 3) as client:
+            (session,) = gateway.attendance.sessions()
+            assert session.standing == 4
+            store.go_on.clear()
+            await client.send(wire(1))
+            await until(lambda: session.unsettled_items == 1)
+            session.shut_out()
+            assert await client.expect_end() == ([], Goodbye(GoodbyeReason.NOT_ADMITTED))
+            store.go_on.set()
+            await gateway.until_sessions(0)
+            assert gateway.attendance.sessions() == []
+            await until(lambda: list(store.reports) == [(3, 1, 1)])

@@ -14,8 +14,14 @@ import aiomqtt
 
 from tests.helpers.brokers import Broker
 
-PASSWORDS = {"1": "first", "2": "second", "gateway": "central", "workflow": "service"}
-"""Users of these tests: devices 1 and 2, a gateway, and a workflow service."""
+PASSWORDS = {
+    "1": "first",
+    "2": "second",
+    "11": "eleventh",
+    "gateway": "central",
+    "workflow": "service",
+}
+"""Users of these tests: devices 1, 2 and 11, a gateway, and a workflow service."""
 
 SENTINEL = b"sentinel"
 
@@ -28,14 +34,18 @@ FOREIGN_TO_READ = (
     "+/+/+/+/+", "fg/1/+/up/+", "fg/1/1/up/7", "/fg/1/2/down/7", "fg.1.2.down.7", "fg/1/2.down.7",
     "$share/gateway/fg/1/+/up/+", "$share/g/fg/1/2/down/7", "$queue/fg/1/2/down/7", "$SYS/#",
     "$MQTT/#", "$MQTT/sub/#", "$JS/#", "fg/1/event/#", "fg/1/event/+", "fg/1/task/+",
-    "fg/1/task/request",
+    "fg/1/task/request", "fg/1/+/down/#", "fg/1/1/../2/down/7", "fg/1/11/down/7",
+    "$share/gateway/fg/1/task/+", "$share/+/fg/1/+/up/+",
+    "$CONTROL/#",
 )  # fmt: skip
 """Filters with which device 1 tries to read what is not its own."""
 
 FOREIGN_TO_WRITE = (
     "fg/1/2/up/7", "fg/1/2/down/7", "fg/1/1/down/7", "fg/1/1/up/7/8", "fg/1/1/up", "fg/1/01/up/7",
     "fg/1//up/7", "fg/1/1/up/7/../../../2/up/7", "fg.1.2.up.7", "fg/1/2.up.7",
-    "fg/1/task/request", "fg/1/task/cancel", "fg/1/event/task/1/sent",
+    "fg/1/task/request", "fg/1/task/cancel", "fg/1/event/task/1/sent", "fg/1/11/up/7",
+    "fg/1/1/UP/7", "FG/1/1/up/7", "fg/1/event/device/2",
+    "$share/gateway/fg/1/2/up/7", "$CONTROL/dynamic-security/v1", "$SYS/broker/log/N",
 )  # fmt: skip
 """Topics on which device 1 tries to speak as somebody else."""
 
@@ -98,7 +108,8 @@ async def attempt_to_read(broker: Broker, topic_filter: str) -> Sequence[str]:
         await subscribe(device, topic_filter)
         async with connect(broker, "2") as other:
             await other.publish("fg/1/2/up/7", b"for the gateway alone", qos=1)
-        await gateway.publish("fg/1/2/down/7", b"for device 2 alone", qos=1)
+        for topic in ("fg/1/2/down/7", "fg/1/11/down/7"):
+            await gateway.publish(topic, b"for another device alone", qos=1)
         await gateway.publish("fg/1/event/device/2", b"for workflow services", qos=1)
         async with connect(broker, "workflow") as service:
             await service.publish("fg/1/task/request", b"for the gateway alone", qos=1)

@@ -35,18 +35,24 @@ class Mosquitto:
         directory: for its files; as root one that an unprivileged account can reach.
         passwords: user name to password. Empty: everybody may do everything.
         extra: further lines of configuration.
+        changes: patterns of deployed lines, and what stands in their place.
     """
 
     host = "127.0.0.1"
 
     def __init__(
-        self, directory: Path, passwords: Mapping[str, str] | None = None, extra: str = ""
+        self,
+        directory: Path,
+        passwords: Mapping[str, str] | None = None,
+        extra: str = "",
+        changes: Mapping[str, str] | None = None,
     ) -> None:
         # As root Mosquitto drops to an account of its own: we choose which, so that it can write.
         self._account = account_for(directory / "store")
         self._directory = reachable_place(directory, self._account)
         self._passwords = dict(passwords or {})
         self._extra = extra
+        self._changes = dict(changes or {})
         self.port = free_port()
         self.gateway_port = free_port()
         self._process = ServerProcess("Mosquitto", self._directory / "mosquitto.log")
@@ -80,6 +86,14 @@ class Mosquitto:
         self.stop()
         self.start()
 
+    def forget_user(self, name: str) -> None:
+        """As docs/operations.md says it: take the user out of the passwords, then SIGHUP."""
+        hasher = shutil.which("mosquitto_passwd", path=PATH)
+        assert hasher is not None
+        subprocess.run([hasher, "-D", self._directory / "passwords", name], check=True)
+        (self._directory / "passwords").chmod(0o644)
+        os.kill(self._process.pid, signal.SIGHUP)
+
     def _write_files(self) -> None:
         passwords = self._directory / "passwords"
         passwords.write_text(
@@ -110,7 +124,7 @@ class Mosquitto:
                 "allow_anonymous false": "allow_anonymous true",
                 "use_username_as_clientid true": "",
             }
-        return f"{with_lines(text, lines)}\n{self._extra}\n"
+        return f"{with_lines(text, lines | self._changes)}\n{self._extra}\n"
 
 
 def with_lines(text: str, lines: Mapping[str, str]) -> str:

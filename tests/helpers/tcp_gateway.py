@@ -35,6 +35,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self.revoked: set[int] = set()
         self.settled_through = 0
+        self.standing = 0
         self.refused: tuple[tuple[int, RefusalCode], ...] = ()
         self.lookups: list[list[tuple[int, int, int]]] = []
         self.is_away = False
@@ -64,6 +65,7 @@ class MemoryRegistry:
             device in self.revoked,
             self.settled_through,
             self.refused,
+            self.standing,
         )
 
 
