@@ -53,7 +53,8 @@ class TlsLink:
         self._stream = trio.SSLStream(
             _LinkStream(link), tls.context, server_hostname=tls.name or host
         )
-        self._stream.session = resumption.session
+        if resumption.session is not None:
+            self._stream.session = resumption.session
         self._has_ticket = False
 
     @property
