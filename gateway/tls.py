@@ -118,6 +118,7 @@ def _reason(error: ssl.SSLError) -> str:
         return error.verify_message
     known = {
         "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
+        "NO_CERTIFICATE_OR_CRL_FOUND": "there is no certificate in PEM format",
         "BAD_DECRYPT": "the key has a password; the gateway needs one without",
     }
-    return known.get(error.reason or "", error.reason or "no certificate and key in PEM format")
+    return known.get(error.reason or "", error.reason or "one of them is not in PEM format")
