@@ -17,6 +17,8 @@ CIPHERTEXT_BYTES: Final = 16_384 + 256 + 5
 """Most bytes of one read: a record of the largest size (RFC 8446, section 5.2). A session keeps at
 most two reads of what it cannot decrypt yet."""
 
+UNREADABLE: Final = "one of them is not in PEM format, or the key has a password"
+
 
 class Tls:
     """Makes the TLS of connections. Sessions may be resumed in the process that began them."""
@@ -119,6 +121,5 @@ def _reason(error: ssl.SSLError) -> str:
     known = {
         "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
         "NO_CERTIFICATE_OR_CRL_FOUND": "there is no certificate in PEM format",
-        "BAD_DECRYPT": "the key has a password; the gateway needs one without",
     }
-    return known.get(error.reason or "", error.reason or "one of them is not in PEM format")
+    return known.get(error.reason or "", error.reason or UNREADABLE)

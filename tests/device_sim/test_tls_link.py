@@ -85,9 +85,7 @@ async def test_another_authority(server: ssl.SSLContext, tmp_path: Path) -> None
     place = tmp_path / "other"
     place.mkdir()
     other = make_certificate(place)
-    async with connected(
-        server, trusting(Path(other.authority)), Resumption(), Traffic()
-    ) as link:
+    async with connected(server, trusting(Path(other.authority)), Resumption(), Traffic()) as link:
         with pytest.raises(UntrustedGatewayError, match="certificate"):
             await link.receive_some()
 

@@ -9,22 +9,12 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from gateway.settings import TcpSettings
 from gateway.settings_loader import SettingsError
 from gateway.tls import Tls, open_tls
 from tests.helpers.certificates import Certificate, make_certificate
-
-LOCKED_KEY = """\
------BEGIN ENCRYPTED PRIVATE KEY-----
-MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAiv9ZddHLSrAAICCAAw
-DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEKUEUNW9+FsxwdPmVCqqUwcEgZAe
-ZeYdkGhkatwVfXLp2SnxbbSEyvJWJJXgnXPSLMkczq6Q42TF6oKsMZ1CA65PDHNr
-5bcKmacTu8cH3Q9DpqLB7HpQUq52tjdjEhRbvD0rsxIg1Fw1EAXWgU9IX8Y8N9y7
-XcWo8gD9V0cjhGsrwBUVz8855csJteZQkg801IsDrx8+eW38AVYKUO3yNBjP7qM=
------END ENCRYPTED PRIVATE KEY-----
-"""
-"""With the password `secret`; it opens nothing."""
 
 
 @pytest.fixture
@@ -102,7 +92,14 @@ def with_no_key(files: Certificate) -> None:
 
 def with_password(files: Certificate) -> None:
     """A key that somebody would have to unlock."""
-    Path(files.private_key).write_text(LOCKED_KEY, encoding="utf-8")
+    file = Path(files.private_key)
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    file.write_bytes(locked)
 
 
 def with_expired(files: Certificate) -> None:
@@ -117,7 +114,7 @@ def with_expired(files: Certificate) -> None:
         (with_no_certificate, "there is no certificate in PEM format"),
         (with_swapped_files, "there is no certificate in PEM format"),
         (with_no_key, "one of them is not in PEM format"),
-        (with_password, "the key has a password"),
+        (with_password, "or the key has a password"),
         (with_expired, "certificate has expired"),
     ],
 )

@@ -67,9 +67,7 @@ async def test_a_session(gateway: TcpGateway, trusting: ssl.SSLContext) -> None:
     await gateway.until_sessions(0)
 
 
-async def test_nothing_older_than_tls_1_3(
-    gateway: TcpGateway, trusting: ssl.SSLContext
-) -> None:
+async def test_nothing_older_than_tls_1_3(gateway: TcpGateway, trusting: ssl.SSLContext) -> None:
     """A client that knows only TLS 1.2 is told so by TLS."""
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
     failed = grown(HANDSHAKES, {"result": "failed"})
