@@ -40,6 +40,7 @@ OBSERVE = {
     "gateway/observe_readings.py",
     "gateway/observe_revocation.py",
     "gateway/observe_tasks.py",
+    "gateway/observe_tls.py",
 }
 
 ONLY_IN = {

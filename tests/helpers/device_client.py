@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
@@ -131,10 +132,14 @@ class DeviceClient:
 
 @asynccontextmanager
 async def connect(
-    address: tuple[str, int], device: int = 1, installation: int = 1
+    address: tuple[str, int],
+    device: int = 1,
+    installation: int = 1,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[DeviceClient]:
     """A connection that has not greeted yet; cut at the end of the block."""
-    client = DeviceClient(*await asyncio.open_connection(*address), device, installation)
+    streams = await asyncio.open_connection(*address, ssl=tls)
+    client = DeviceClient(*streams, device, installation)
     try:
         yield client
     finally:
@@ -143,9 +148,12 @@ async def connect(
 
 @asynccontextmanager
 async def greeted(
-    address: tuple[str, int], device: int = 1, installation: int = 1
+    address: tuple[str, int],
+    device: int = 1,
+    installation: int = 1,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[DeviceClient]:
     """A connection of an admitted device; cut at the end of the block."""
-    async with connect(address, device, installation) as client:
+    async with connect(address, device, installation, tls) as client:
         await client.greet()
         yield client
