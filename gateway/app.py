@@ -274,7 +274,12 @@ def _watch_queues(gateway: Gateway) -> None:
     observe.watch_queue("task_desk_waiting", gateway.desk.statistics, MAX_DESK)
     observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
     if tcp is not None:
-        observe.watch_queue("tcp_connections", tcp.statistics, settings.tcp.max_sessions)
+        most_strangers = settings.tcp.max_strangers
+        observe.watch_queue(
+            "tcp_connections", lambda: tcp.admitted_sessions, settings.tcp.max_sessions
+        )
+        observe.watch_queue("tcp_strangers", lambda: len(tcp.strangers), most_strangers)
+        observe.watch_queue("tcp_refusals_held", lambda: tcp.strangers.held)
         observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))
     if mqtt is not None:
         most = settings.mqtt.max_pending_messages

@@ -107,6 +107,10 @@ IDLE_TIMEOUT_SECONDS: Final = 600
 GREETING_TIMEOUT_SECONDS: Final = 30
 """Time from connecting to a complete greeting: ten GPRS round trips at the 99th percentile."""
 
+FRAME_TIMEOUT_SECONDS: Final = 300
+"""From the first byte of a frame to its last, in a session: the largest at 440 bit/s, less than any
+link that a session lives on."""
+
 REPLY_TIMEOUT_SECONDS: Final = 60
 """A handset that waits this long for a welcome, an ack or a pong takes the link for dead."""
 

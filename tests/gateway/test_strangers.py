@@ -96,9 +96,13 @@ def test_to_leave_twice_is_to_leave_once() -> None:
 def test_a_cut_may_leave() -> None:
     """As a connection does when it ends at once."""
     strangers = Strangers(1)
-    leaving: list[Stranger] = []
-    first = strangers.enter(ATTACKER, lambda: leaving[0].leave())
-    leaving.append(first)
+    inside: list[Stranger] = []
+
+    def end_at_once() -> None:
+        inside[0].leave()
+
+    first = strangers.enter(ATTACKER, end_at_once)
+    inside.append(first)
     second = strangers.enter(ATTACKER, lambda: None)
     assert len(strangers) == 1
     first.leave()

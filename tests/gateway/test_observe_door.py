@@ -1,0 +1,15 @@
+"""What the door tells."""
+
+from structlog.testing import capture_logs
+
+from gateway import observe_door
+from tests.helpers.metrics import grown
+
+
+def test_a_stranger_that_is_cut_is_counted() -> None:
+    """And not logged: a flood must not fill the log."""
+    cut = grown("gateway_strangers_cut_total")
+    with capture_logs() as logs:
+        observe_door.stranger_cut()
+    assert cut() == 1
+    assert not logs
