@@ -29,6 +29,7 @@ from gateway.mqtt_client import ANSWER_WITHIN_SECONDS as BROKER_ANSWER_SECONDS
 from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import LAST_REPLIES_SECONDS, MqttSource
 from gateway.notifications import listen
+from gateway.open_files import provide_files
 from gateway.page_bill import DATABASE_TIMEOUT_SECONDS as LAST_BILL_SECONDS
 from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
@@ -107,6 +108,8 @@ async def serve(
     pool = await _open_pool(settings, stop)
     if pool is None:
         return
+    if settings.tcp.enabled:
+        provide_files(settings.tcp, settings.database)
     try:
         gateway = _build(settings, pool)
         _watch_queues(gateway)

@@ -13,3 +13,13 @@ def test_a_stranger_that_is_cut_is_counted() -> None:
         observe_door.stranger_cut()
     assert cut() == 1
     assert not logs
+
+
+def test_too_few_files_are_a_warning_that_says_what_to_set() -> None:
+    """With both numbers."""
+    with capture_logs() as logs:
+        observe_door.files_limited(12_266, 4_096)
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("files_limited", "warning")
+    assert (line["needed"], line["allowed"]) == (12_266, 4_096)
+    assert "LimitNOFILE" in line["advice"]
