@@ -1,5 +1,5 @@
-"""A listener that runs out of files, in a process of its own: how much of a processor it burns then,
-and whether it accepts again afterwards. Run by `tests/gateway/test_open_files.py`.
+"""A listener that runs out of files, in a process of its own: how much of a processor it burns
+then, and whether it accepts again afterwards. Run by `tests/gateway/test_open_files.py`.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ async def main() -> None:
     for client in clients:
         client.setblocking(False)
         client.connect_ex(server.sockets[0].getsockname())
-    while len(accepted) < FILES_LEFT - 1:
+    while len(accepted) < FILES_LEFT - 1:  # noqa: ASYNC110 - a fact of the kernel
         await asyncio.sleep(0.01)
     began = time.process_time()
     await asyncio.sleep(WITHOUT_FILES_SECONDS)
