@@ -46,7 +46,7 @@ def test_each_form_would_be_found() -> None:
 
 
 async def _greet(address: tuple[str, int], device: int, secret: bytes) -> bytes:
-    """Greet, send nonsense if admitted; the proof that was used."""
+    """Greet, and report if admitted; the proof that was used."""
     async with connect(address, device) as client:
         client.secret = secret
         hello = await client.hello()
