@@ -2,14 +2,21 @@
 
 After an outage a thousand handsets greet within a second; one query answers hundreds of them, and
 those for whom there is no room are told to come back later.
+
+Addresses take turns (over MQTT devices do, because the broker has established who they are): one
+that floods the queue waits behind itself, and when the queue is full its own greetings are turned
+away. That is all an address decides: whether to admit is decided by registration and proof alone.
 """
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway import observe
+from gateway.crowd import Crowd
 from gateway.devices import Registration
 from gateway.protocol import limits
 from gateway.protocol.messages import Welcome
@@ -18,10 +25,14 @@ from gateway.retry import back_off
 from gateway.store_errors import StoreUnavailableError
 
 MAX_WAITING: Final = 8_192
-"""Greetings that may wait: some 4 MB. More are refused with BUSY."""
+"""Greetings that may wait: some 5 MB. For one more, the longest waiting of those who have the most
+is turned away."""
 
 MAX_LOOKUP: Final = 256
 """Greetings answered with one query."""
+
+NOT_ADMITTED_RETRY_SECONDS: Final = 60
+"""When a device that is not admitted may try again: the longest back-off of the protocol."""
 
 
 class Registry(Protocol):
@@ -66,16 +77,25 @@ class Admitted:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Applicant:
-    """A greeting that waits for its answer."""
+    """A greeting that waits for its answer: one of two calls, once, on the event loop."""
 
     greeting: Greeting
     settled_through: int
     proof: bytes | None
     """None where the transport has already established who it is."""
     answer: Callable[[Admitted | None], None]
-    """Called once on the event loop; None means not admitted."""
+    """None means not admitted."""
+    turned_away: Callable[[], None]
+    """There is no room: come back later."""
+    shares_turns_with: str = ""
+    """The address it comes from; empty: its device alone."""
+
+    @property
+    def turns(self) -> str | int:
+        """All greetings that have one turn between them."""
+        return self.shares_turns_with or self.greeting.device
 
 
 class Admission:
@@ -83,26 +103,36 @@ class Admission:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._waiting: asyncio.Queue[Applicant] = asyncio.Queue(MAX_WAITING)
+        self._waiting: Crowd[str | int, Applicant] = Crowd()
+        self._somebody_waits = asyncio.Event()
 
-    def apply(self, applicant: Applicant) -> bool:
-        """Queue a greeting. False: no room, and `answer` will not be called."""
-        try:
-            self._waiting.put_nowait(applicant)
-        except asyncio.QueueFull:
-            return False
-        return True
+    def apply(self, applicant: Applicant) -> None:
+        """Queue a greeting. If there is no room, somebody's `turned_away` is called first."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._turn_away(self._waiting.take_from_largest())
+        self._waiting.add(applicant.turns, applicant)
+        self._somebody_waits.set()
+
+    def withdraw(self, applicant: Applicant) -> None:
+        """Its connection is gone: do not look it up. Harmless when it does not wait any more."""
+        with contextlib.suppress(KeyError):
+            self._waiting.remove(applicant.turns, applicant)
 
     def statistics(self) -> int:
         """How many greetings wait."""
-        return self._waiting.qsize()
+        return len(self._waiting)
 
     async def run(self) -> None:
         """Answer greetings until cancelled. While the database is away they wait."""
         while True:
-            applicants = [await self._waiting.get()]
-            while len(applicants) < MAX_LOOKUP and not self._waiting.empty():
-                applicants.append(self._waiting.get_nowait())
+            await self._somebody_waits.wait()
+            applicants = [
+                self._waiting.take_next() for _ in range(min(len(self._waiting), MAX_LOOKUP))
+            ]
+            if not self._waiting:
+                self._somebody_waits.clear()
+            if not applicants:
+                continue
             registrations = await self._look_up_all(applicants)
             for applicant in applicants:
                 self._answer(applicant, registrations)
@@ -123,6 +153,13 @@ class Admission:
         for applicant in applicants:
             found.update(await self._look_up_all([applicant]))
         return found
+
+    @staticmethod
+    def _turn_away(applicant: Applicant) -> None:
+        try:
+            applicant.turned_away()
+        except Exception as error:  # noqa: BLE001 - one device's bug must not shut out the others
+            observe.greeting_failed(error)
 
     def _answer(
         self, applicant: Applicant, registrations: Mapping[tuple[int, int], Registration]
@@ -150,17 +187,23 @@ class Admission:
         raise AssertionError("back_off never ends")
 
 
+_NOBODY: Final = Registration(
+    os.urandom(limits.PROOF_BYTES), os.urandom(limits.PROOF_BYTES), True, 0, ()
+)
+"""Stands for an unknown device, so that its proof costs what a known one's does. Keys at random:
+that a proof fits is as unlikely as with any device, and nobody is admitted even then."""
+
+
 def decide(applicant: Applicant, registration: Registration | None) -> Admitted | None:
-    """Whether to admit. An unknown device, a revoked one and a wrong proof look the same."""
-    if registration is None or registration.revoked:
-        return None
-    keys = Keys(registration.stored_key, registration.gateway_key)
-    greeting = applicant.greeting
-    if applicant.proof is not None and not verify_device_proof(keys, greeting, applicant.proof):
+    """Whether to admit. An unknown device, a revoked one and a wrong proof look the same, and take
+    the same time: each costs the check of one proof.
+    """
+    known = registration or _NOBODY
+    keys = Keys(known.stored_key, known.gateway_key)
+    greeting, proof = applicant.greeting, applicant.proof
+    is_proved = proof is None or verify_device_proof(keys, greeting, proof)
+    if known.revoked or not is_proved:
         return None
     return Admitted(
-        registration.settled_through,
-        list(registration.refused),
-        gateway_proof(keys, greeting),
-        registration.standing,
+        known.settled_through, list(known.refused), gateway_proof(keys, greeting), known.standing
     )

@@ -30,6 +30,7 @@ from gateway.mqtt_client import ANSWER_WITHIN_SECONDS as BROKER_ANSWER_SECONDS
 from gateway.mqtt_sessions import MAX_REPLIES
 from gateway.mqtt_source import LAST_REPLIES_SECONDS, MqttSource
 from gateway.notifications import listen
+from gateway.open_files import provide_files
 from gateway.page_bill import DATABASE_TIMEOUT_SECONDS as LAST_BILL_SECONDS
 from gateway.page_station import PageStation, build_page
 from gateway.parcel import Transport
@@ -113,6 +114,8 @@ async def serve(
     pool = await _open_pool(settings, stop)
     if pool is None:
         return
+    if settings.tcp.enabled:
+        provide_files(settings.tcp, settings.database)
     try:
         gateway = _build(settings, pool, tls)
         _watch_queues(gateway)
@@ -291,7 +294,12 @@ def _watch_queues(gateway: Gateway) -> None:
     observe.watch_queue("task_desk_waiting", gateway.desk.statistics, MAX_DESK)
     observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
     if tcp is not None:
-        observe.watch_queue("tcp_connections", tcp.statistics, settings.tcp.max_sessions)
+        most_strangers = settings.tcp.max_strangers
+        observe.watch_queue(
+            "tcp_connections", lambda: tcp.admitted_sessions, settings.tcp.max_sessions
+        )
+        observe.watch_queue("tcp_strangers", lambda: len(tcp.strangers), most_strangers)
+        observe.watch_queue("tcp_refusals_held", lambda: tcp.strangers.held)
         observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))
     if mqtt is not None:
         most = settings.mqtt.max_pending_messages

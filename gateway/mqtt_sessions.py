@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway import observe
-from gateway.admission import Admission, Admitted, Applicant
+from gateway.admission import NOT_ADMITTED_RETRY_SECONDS, Admission, Admitted, Applicant
 from gateway.batcher import Batcher
 from gateway.mqtt_client import Delivery, ManualAcks
 from gateway.mqtt_traffic import MqttTraffic
@@ -177,12 +177,16 @@ class MqttSessions:
             settled_through,
             None,
             lambda admitted: self._answer(received, admitted),
+            lambda: self._turn_away(key),
         )
-        if self._admission.apply(applicant):
-            self._applying[key] = deque()
-        else:
-            observe.turned_away(Transport.MQTT)
-            self.no_room.set()
+        self._applying[key] = deque()
+        self._admission.apply(applicant)
+
+    def _turn_away(self, key: Key) -> None:
+        """It cannot be looked up now: what is not settled must come again later."""
+        del self._applying[key]
+        observe.turned_away(Transport.MQTT)
+        self.no_room.set()
 
     def _answer(self, received: Received, admitted: Admitted | None) -> None:
         key = received.key
@@ -248,7 +252,9 @@ class MqttSessions:
     def _refuse(self, key: Key, waiting: list[Received]) -> None:
         observe.not_admitted(Transport.MQTT, key[0], "broker")
         self._forget(key)
-        self._reply(key, [Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)])
+        retry_after = NOT_ADMITTED_RETRY_SECONDS
+        code, later = RefusalCode.NOT_ADMITTED, Resend.LATER
+        self._reply(key, [Refusal(code, later, retry_after_seconds=retry_after)])
         for received in waiting:
             self._station.refused(Transport.MQTT, item_count(received.event))
             received.settled()

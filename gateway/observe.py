@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from gateway.failed_proofs import MAX_HOLD_SECONDS
 from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.messages import BadFrame
@@ -295,10 +296,21 @@ def turned_away(transport: Transport) -> None:
     _turned_away.labels(transport.value).inc()
 
 
-def not_admitted(transport: Transport, device_id: int, peer: str) -> None:
-    """Unknown device, revoked, or wrong proof."""
+def not_admitted(
+    transport: Transport, device_id: int, peer: str, held_seconds: float = 0.0
+) -> None:
+    """Unknown device, revoked, or wrong proof; the refusal is held back for so long. At the longest
+    hold at debug: whoever goes on and on must not fill the log.
+    """
     _not_admitted.labels(transport.value).inc()
-    _log.warning("not_admitted", transport=transport.value, device=device_id, peer=peer)
+    write = _log.debug if held_seconds >= MAX_HOLD_SECONDS else _log.warning
+    write(
+        "not_admitted",
+        transport=transport.value,
+        device=device_id,
+        peer=peer,
+        held_seconds=round(held_seconds, 1),
+    )
 
 
 def bad_frame(transport: Transport, code: RefusalCode) -> None:

@@ -55,7 +55,11 @@ class TcpSettings(_Section, frozen=True, kw_only=True):
     tls_handshake_timeout_seconds: PositiveSeconds = limits.TLS_HANDSHAKE_TIMEOUT_SECONDS
     """From the accept until the connection is secure; the greeting has its own time after it."""
     max_sessions: Count = 10_000
-    """More are told to come back later; a district has under a thousand handsets."""
+    """Sessions of admitted devices. More are told to come back later; a district has under a
+    thousand handsets."""
+    max_strangers: Count = 2_000
+    """Connections that are not admitted yet, beside those: all handsets of a district that greet at
+    once after a restart, and as many strangers again. For one more, another is cut. Some 12 MB."""
     listen_backlog: Count = 1_024
     """Connections that the kernel holds while a storm of reconnects is admitted in turn."""
     window_reports: Annotated[int, Meta(ge=1, le=65_535)] = limits.WINDOW_REPORTS

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gateway import observe
-from gateway.admission import Admission, Admitted, Applicant
+from gateway.admission import (
+    NOT_ADMITTED_RETRY_SECONDS,
+    Admission,
+    Admitted,
+    Applicant,
+)
+from gateway.failed_proofs import FailedProofs
 from gateway.parcel import Transport
 from gateway.protocol import limits
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
@@ -13,6 +19,7 @@ from gateway.protocol.messages import Challenge, Hello, Message, Refusal
 from gateway.protocol.proof import Greeting
 from gateway.session import Station
 from gateway.settings import TcpSettings
+from gateway.strangers import neighbourhood
 
 BUSY_RETRY_SECONDS: Final = 30
 """When a device that found no room may come back; it adds jitter of its own."""
@@ -30,7 +37,19 @@ class Greeted(Protocol):
         ...
 
     def peer(self) -> str:
-        """Its address, for the log."""
+        """Its address and port, for the log."""
+        ...
+
+    def address(self) -> str:
+        """Its address without the port."""
+        ...
+
+    def has_place(self, device_id: int) -> bool:
+        """Whether a session of this device fits."""
+        ...
+
+    def wait_until(self, refuse_at: float) -> None:
+        """Call `refuse_if_due` at that time of the station's clock."""
         ...
 
     def admit(self, hello: Hello, admitted: Admitted) -> None:
@@ -42,13 +61,23 @@ class TcpGreeting:
     """The greeting of one connection."""
 
     def __init__(
-        self, greeted: Greeted, admission: Admission, station: Station, settings: TcpSettings
+        self,
+        greeted: Greeted,
+        admission: Admission,
+        failed_proofs: FailedProofs,
+        station: Station,
+        settings: TcpSettings,
     ) -> None:
+        self.refuse_at: float | None = None
+        """When the refusal goes out that is held back, if there is one."""
         self._greeted = greeted
         self._admission = admission
+        self._failed_proofs = failed_proofs
         self._station = station
         self._settings = settings
         self._nonce = os.urandom(limits.NONCE_BYTES)
+        self._applicant: Applicant | None = None
+        self._applied_at = 0.0
 
     def challenge(self) -> None:
         """The gateway speaks first."""
@@ -64,22 +93,30 @@ class TcpGreeting:
 
     def apply(self, hello: Hello, answer: Callable[[Hello, Admitted | None], None]) -> None:
         """Have the device looked up. `answer` is called with the result, to be given to `end`."""
-        applicant = Applicant(
+        self._applied_at = self._station.monotonic()
+        self._applicant = Applicant(
             Greeting(self._nonce, hello.nonce, hello.device, hello.installation),
             hello.settled_through,
             hello.proof,
             lambda admitted: answer(hello, admitted),
+            self.turn_away,
+            neighbourhood(self._greeted.address()),
         )
-        if not self._admission.apply(applicant):
-            self.turn_away()
+        self._admission.apply(self._applicant)
+
+    def withdraw(self) -> None:
+        """The connection is gone: nobody waits for the answer."""
+        if self._applicant is not None:
+            self._admission.withdraw(self._applicant)
 
     def end(self, hello: Hello, admitted: Admitted | None) -> bool:
-        """Welcome the device, or refuse it; whether it was welcomed."""
+        """Welcome the device, or refuse it, now or later; whether it was welcomed."""
         greeted, settings = self._greeted, self._settings
         if admitted is None:
-            observe.not_admitted(Transport.TCP, hello.device, greeted.peer())
-            greeted.say(Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER))
-            greeted.close(GoodbyeReason.NOT_ADMITTED)
+            self._hold_refusal(hello.device)
+            return False
+        if not greeted.has_place(hello.device):
+            self.turn_away()
             return False
         greeted.admit(hello, admitted)
         welcome = admitted.welcome(
@@ -91,3 +128,22 @@ class TcpGreeting:
         greeted.say(welcome)
         observe.session_opened(Transport.TCP, hello.device, greeted.peer())
         return True
+
+    def refuse_if_due(self, now: float) -> None:
+        """Send the refusal that was held back until now."""
+        if self.refuse_at is None or now < self.refuse_at:
+            return
+        retry_after = NOT_ADMITTED_RETRY_SECONDS
+        self._greeted.say(
+            Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER, retry_after_seconds=retry_after)
+        )
+        self._greeted.close(GoodbyeReason.NOT_ADMITTED, retry_after)
+
+    def _hold_refusal(self, device: int) -> None:
+        """From the hello on, not from the answer: how long we took to know must not show."""
+        address = neighbourhood(self._greeted.address())
+        now = self._station.monotonic()
+        hold_seconds = self._failed_proofs.hold_seconds(address, device, now)
+        observe.not_admitted(Transport.TCP, device, self._greeted.peer(), hold_seconds)
+        self.refuse_at = self._applied_at + hold_seconds
+        self._greeted.wait_until(self.refuse_at)

@@ -8,11 +8,13 @@ from typing import Final
 from gateway import observe, observe_tls
 from gateway.admission import Admission
 from gateway.batcher import Batcher
+from gateway.failed_proofs import FailedProofs
 from gateway.parcel import Transport
 from gateway.protocol.errors import GoodbyeReason
 from gateway.session import Station
 from gateway.settings import TcpSettings
 from gateway.settings_loader import SettingsError
+from gateway.strangers import Stranger, Strangers
 from gateway.tcp_session import TcpSession
 from gateway.tls import Tls
 from gateway.tls_link import TlsLink
@@ -47,6 +49,9 @@ class TcpServer:
         self.read_buffer = memoryview(bytearray(READ_BYTES))
         """Shared by all sessions: each takes its bytes out before the next one reads."""
         self.turns = Turns(station.call_soon, batcher.is_hurried)
+        self.failed_proofs = FailedProofs()
+        self.strangers = Strangers(settings.max_strangers)
+        self._stranger_of: dict[TcpSession, Stranger] = {}
         self._open: set[TcpSession] = set()
         self._by_device: dict[int, TcpSession] = {}
         self._server: asyncio.Server | None = None
@@ -106,17 +111,29 @@ class TcpServer:
         """How many connections are open."""
         return len(self._open)
 
-    def has_room(self) -> bool:
-        """Whether one more session fits."""
-        return len(self._open) < self.settings.max_sessions and not self._is_stopping
+    @property
+    def admitted_sessions(self) -> int:
+        """How many devices have a session."""
+        return len(self._by_device)
 
-    def opened(self, session: "TcpSession") -> None:
-        """Count a connection."""
+    def opened(self, session: "TcpSession") -> bool:
+        """Count a connection, a stranger's; False while we stop."""
         self._open.add(session)
+        self._stranger_of[session] = self.strangers.enter(session.address(), session.make_way)
         observe.sessions_open(Transport.TCP, len(self._open))
+        return not self._is_stopping
+
+    def has_place(self, device_id: int) -> bool:
+        """Whether a session of this device fits; it may take the place of its own older one."""
+        return device_id in self._by_device or len(self._by_device) < self.settings.max_sessions
+
+    def refusing(self, session: "TcpSession") -> None:
+        """The refusal of this stranger is held back: it goes before all others."""
+        self._stranger_of[session].hold()
 
     def admitted(self, session: "TcpSession", device_id: int) -> None:
         """Register a session for its device; an older one of the same device ends."""
+        self._stranger_of.pop(session).leave()
         older = self._by_device.get(device_id)
         self._by_device[device_id] = session
         if older is not None:
@@ -125,6 +142,8 @@ class TcpServer:
     def closed(self, session: "TcpSession", device_id: int | None) -> None:
         """Forget a connection."""
         self._open.discard(session)
+        if (stranger := self._stranger_of.pop(session, None)) is not None:
+            stranger.leave()
         observe.sessions_open(Transport.TCP, len(self._open))
         if device_id is not None and self._by_device.get(device_id) is session:
             del self._by_device[device_id]

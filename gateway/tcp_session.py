@@ -7,26 +7,23 @@ its window.
 """
 
 import asyncio
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, Final, ParamSpec, Protocol, cast
+from typing import Final, cast
 
-from gateway import observe, observe_meter
-from gateway.admission import Admission, Admitted
-from gateway.batcher import Batcher
+from gateway import observe, observe_door, observe_meter
+from gateway.admission import Admitted
 from gateway.intake import Intake
 from gateway.parcel import Transport
 from gateway.protocol.connection import Connection, Timeouts
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.messages import BadFrame, Hello, Message
 from gateway.protocol.state import Role, State
-from gateway.session import Session, Station
-from gateway.settings import TcpSettings
+from gateway.session import Session
+from gateway.tcp_bugs import costs_only_its_session
 from gateway.tcp_greeting import TcpGreeting
+from gateway.tcp_host import TcpHost
 from gateway.tcp_meter import TcpMeter, open_meter
 from gateway.tls_link import TlsLink
 from gateway.traffic_meter import Link, TrafficMeter
-from gateway.turns import Turns
 
 GIVEN_UP_RETRY_SECONDS: Final = 5
 """When a device may come back whose frame was given up: after a restart of ours, usually."""
@@ -35,58 +32,13 @@ CLOSE_WITHIN_SECONDS: Final = 5.0
 """How long a peer may take to read our last words. Then the connection is cut: one that does not
 read must not hold up a shutdown."""
 
-P = ParamSpec("P")
-
-
-class Server(Protocol):
-    """What a session asks of the server that it belongs to."""
-
-    settings: TcpSettings
-    station: Station
-    admission: Admission
-    batcher: Batcher
-    turns: Turns
-    traffic: TrafficMeter | None
-    read_buffer: memoryview
-
-    def has_room(self) -> bool:
-        """Whether one more session fits."""
-        ...
-
-    def opened(self, session: "TcpSession") -> None:
-        """Count a connection."""
-        ...
-
-    def admitted(self, session: "TcpSession", device_id: int) -> None:
-        """Register a session for its device; an older one of the same device ends."""
-        ...
-
-    def closed(self, session: "TcpSession", device_id: int | None) -> None:
-        """Forget a connection."""
-        ...
-
-
-def costs_only_its_session(
-    method: Callable[Concatenate["TcpSession", P], None],
-) -> Callable[Concatenate["TcpSession", P], None]:
-    """A bug of ours in what handles one session ends that session, visibly, and no other."""
-
-    @wraps(method)
-    def guarded(session: "TcpSession", /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(session, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the others
-            session.fail(error)
-
-    return guarded
-
 
 class TcpSession(asyncio.BufferedProtocol):
     """Moves bytes and time between a socket and the pure `Connection`, and asks `Session` what to
     do with each message.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: TcpHost) -> None:
         self._server = server
         self._clock = server.station.monotonic
         settings = server.settings
@@ -95,7 +47,9 @@ class TcpSession(asyncio.BufferedProtocol):
             idle_seconds=settings.idle_timeout_seconds,
         )
         self._connection = Connection(Role.GATEWAY, self._clock(), timeouts)
-        self._greeting = TcpGreeting(self, server.admission, server.station, settings)
+        self._greeting = TcpGreeting(
+            self, server.admission, server.failed_proofs, server.station, settings
+        )
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reading_is_paused = False
@@ -120,9 +74,7 @@ class TcpSession(asyncio.BufferedProtocol):
         if self._server.traffic is not None:
             self._begin_metering(self._server.traffic)
         self._greeting.challenge()
-        has_room = self._server.has_room()
-        self._server.opened(self)
-        if not has_room:
+        if not self._server.opened(self):
             self._greeting.turn_away()
         self._flush()
         self._arm_timer()
@@ -150,6 +102,7 @@ class TcpSession(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._connection.receive_eof()
+        self._greeting.withdraw()
         self._server.closed(self, self._device_id())
         if self._link is not None:
             goodbye = self._connection.goodbye
@@ -183,6 +136,11 @@ class TcpSession(asyncio.BufferedProtocol):
         """Say goodbye and close."""
         self._connection.close(reason, self._clock(), retry_after_seconds)
         self._flush()
+
+    def make_way(self) -> None:
+        """Its place is needed for a newcomer. Without a word, which it might never read."""
+        observe_door.stranger_cut()
+        self._cut("crowded_out")
 
     def fail(self, error: Exception) -> None:
         """Cut the connection after a bug of ours: the device resends what it has no ack for."""
@@ -291,14 +249,28 @@ class TcpSession(asyncio.BufferedProtocol):
             self._link.connected()
         self._server.admitted(self, hello.device)
 
+    def has_place(self, device_id: int) -> bool:
+        """Whether a session of this device fits."""
+        return self._server.has_place(device_id)
+
+    def wait_until(self, refuse_at: float) -> None:
+        """Its refusal is held back until then."""
+        self._server.refusing(self)
+        self._ring_at(refuse_at)
+
     def say(self, message: Message) -> None:
         """Send a message with what follows in this turn."""
         self._connection.send(message, self._clock())
 
     def peer(self) -> str:
-        """Its address, for the log."""
+        """Its address and port, for the log."""
         address = self._transport.get_extra_info("peername")
         return f"{address[0]}:{address[1]}" if address else "unknown"
+
+    def address(self) -> str:
+        """Its address without the port."""
+        address = self._transport.get_extra_info("peername")
+        return str(address[0]) if address else "unknown"
 
     # What it carries.
 
@@ -345,7 +317,9 @@ class TcpSession(asyncio.BufferedProtocol):
     def _arm_timer(self) -> None:
         deadline = self._connection.next_deadline()
         if deadline is not None:
-            self._ring_at(deadline)
+            # A frame that begins meanwhile brings the deadline forward, but not to before this.
+            soonest = self._clock() + self._connection.timeouts.frame_seconds
+            self._ring_at(min(deadline, soonest))
 
     def _ring_at(self, when: float) -> None:
         if self._timer is not None:
@@ -367,6 +341,10 @@ class TcpSession(asyncio.BufferedProtocol):
                 self._ring_at(self._writing_paused_at + idle_seconds)
         elif self._reading_is_paused and self._session is not None:
             self._ring_at(now + idle_seconds)
+        elif self._greeting.refuse_at is not None:
+            self._greeting.refuse_if_due(now)
+            if self._connection.state is not State.CLOSED:
+                self._ring_at(self._greeting.refuse_at)
         else:
             self._connection.handle_deadline(now)
             self._flush()

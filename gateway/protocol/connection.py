@@ -47,6 +47,7 @@ class Timeouts:
 
     greeting_seconds: float = limits.GREETING_TIMEOUT_SECONDS
     idle_seconds: float = limits.IDLE_TIMEOUT_SECONDS
+    frame_seconds: float = limits.FRAME_TIMEOUT_SECONDS
     heartbeat_seconds: float = limits.HEARTBEAT_SECONDS
     reply_seconds: float = limits.REPLY_TIMEOUT_SECONDS
 
@@ -66,14 +67,19 @@ class Connection:
         self._frames = FrameBuffer()
         self._out = bytearray()
         self._bad_frames = 0
-        self._opened_at = self._received_at = self._sent_at = now
+        self._opened_at = self._received_at = self._sent_at = self._frame_began_at = now
         self._awaiting_reply_since: float | None = now if role is Role.DEVICE else None
 
     # Receiving.
 
     def receive_data(self, data: bytes | bytearray | memoryview, now: float) -> None:
-        """Take bytes as they came. Then call `next_event` until it returns None."""
+        """Take bytes as they came. Then call `next_event` until it returns None.
+
+        No bytes at all mean that the peer could not be heard until now: its times begin anew.
+        """
         if self.state is not State.CLOSED:
+            if not data or not self._frames:
+                self._frame_began_at = now
             self._frames.feed(data)
             self._received_at = now
             if self._awaiting_reply_since is not None:
@@ -98,6 +104,7 @@ class Connection:
             return self._lost_framing(error)
         if body is None:
             return None
+        self._frame_began_at = self._received_at  # of what follows, at the latest
         self.body = body
         event = decode_or_bad(body)
         if not isinstance(event, BadFrame):
@@ -193,7 +200,10 @@ class Connection:
     def _gateway_deadline(self) -> float:
         if self.state in {State.START, State.AWAIT_HELLO}:
             return self._opened_at + self.timeouts.greeting_seconds
-        return self._received_at + self.timeouts.idle_seconds
+        idle_at = self._received_at + self.timeouts.idle_seconds
+        if self.state is State.READY and self._frames:
+            return min(idle_at, self._frame_began_at + self.timeouts.frame_seconds)
+        return idle_at
 
     # When the peer is at fault.
 

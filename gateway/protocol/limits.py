@@ -110,6 +110,9 @@ GREETING_TIMEOUT_SECONDS: Final = 30
 TLS_HANDSHAKE_TIMEOUT_SECONDS: Final = 30
 """Time from connecting to the end of the TLS handshake, where there is one: as long again as for
 the greeting that follows it."""
+FRAME_TIMEOUT_SECONDS: Final = 300
+"""From the first byte of a frame to its last, in a session: the largest at 440 bit/s, less than any
+link that a session lives on."""
 
 REPLY_TIMEOUT_SECONDS: Final = 60
 """A handset that waits this long for a welcome, an ack or a pong takes the link for dead."""

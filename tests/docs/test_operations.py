@@ -14,6 +14,7 @@ import gateway.observe
 import gateway.observe_bills
 import gateway.observe_budgets
 import gateway.observe_counting
+import gateway.observe_door
 import gateway.observe_events
 import gateway.observe_health
 import gateway.observe_meter

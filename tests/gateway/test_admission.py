@@ -23,7 +23,7 @@ REGISTERED = Registration(KEYS.stored_key, KEYS.gateway_key, False, 9, ((8, Refu
 
 def applicant(proof: bytes | None = PROOF, greeting: Greeting = GREETING) -> Applicant:
     """A greeting whose answer nobody waits for."""
-    return Applicant(greeting, 0, proof, lambda _admitted: None)
+    return Applicant(greeting, 0, proof, lambda _admitted: None, lambda: None)
 
 
 def test_a_registered_device_with_the_right_proof() -> None:
@@ -63,18 +63,23 @@ class Waiting:
 
     def __init__(self, admission: Admission) -> None:
         self.answers: dict[tuple[int, int], Admitted | None] = {}
+        self.turned_away: list[int] = []
         self._admission = admission
 
-    def greet(self, device: int, installation: int = 1, settled_through: int = 0) -> bool:
+    def greet(
+        self, device: int, installation: int = 1, settled_through: int = 0, address: str = ""
+    ) -> Applicant:
         """Queue a greeting."""
-        return self._admission.apply(
-            Applicant(
-                Greeting(b"", bytes(12), device, installation),
-                settled_through,
-                None,
-                lambda admitted: self.answers.update({(device, installation): admitted}),
-            )
+        applicant = Applicant(
+            Greeting(b"", bytes(12), device, installation),
+            settled_through,
+            None,
+            lambda admitted: self.answers.update({(device, installation): admitted}),
+            lambda: self.turned_away.append(device),
+            address,
         )
+        self._admission.apply(applicant)
+        return applicant
 
 
 @asynccontextmanager
@@ -93,7 +98,7 @@ async def test_many_greetings_are_one_query() -> None:
     registry = MemoryRegistry()
     async with running(registry) as waiting:
         for device in range(1, MAX_LOOKUP + 45):
-            assert waiting.greet(device)
+            waiting.greet(device)
         await until(lambda: len(waiting.answers) == MAX_LOOKUP + 44)
     assert [len(asked) for asked in registry.lookups] == [MAX_LOOKUP, 44]
     assert all(waiting.answers.values())
@@ -129,13 +134,84 @@ async def test_greetings_wait_for_the_database() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_full_queue_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller is told, and its answer is not called."""
+async def test_a_full_queue_turns_away_who_has_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that floods it loses its own; those turned away are not answered otherwise."""
+    monkeypatch.setattr("gateway.admission.MAX_WAITING", 3)
+    async with running(MemoryRegistry()) as waiting:
+        for device in (1, 2, 3):
+            waiting.greet(device, address="192.0.2.1")
+        assert not waiting.turned_away
+        waiting.greet(4, address="198.51.100.1")
+        waiting.greet(5)
+        assert waiting.turned_away == [1, 2]
+        await until(lambda: len(waiting.answers) == 3)
+    assert sorted(device for device, _ in waiting.answers) == [3, 4, 5]
+
+
+@pytest.mark.asyncio
+async def test_addresses_take_turns() -> None:
+    """Behind a flood from one address the greeting from another is in the very next query."""
+    registry = MemoryRegistry()
+    registry.go_on.clear()
+    async with running(registry) as waiting:
+        for device in range(1, 2 * MAX_LOOKUP + 1):
+            waiting.greet(device, address="192.0.2.1")
+        await until(lambda: len(registry.lookups) == 1)
+        waiting.greet(900, address="198.51.100.1")
+        waiting.greet(901)
+        waiting.greet(902, address="192.0.2.1")
+        registry.go_on.set()
+        await until(lambda: len(waiting.answers) == 2 * MAX_LOOKUP + 3)
+    assert {900, 901} <= {device for device, _, _ in registry.lookups[1]}
+    assert 902 not in {device for device, _, _ in registry.lookups[1]}
+
+
+@pytest.mark.asyncio
+async def test_who_has_gone_is_not_looked_up() -> None:
+    """Somebody who greets and leaves again and again costs the database nothing."""
+    registry = MemoryRegistry()
+    async with running(registry) as waiting:
+        applicant = waiting.greet(1)
+        waiting._admission.withdraw(applicant)
+        waiting._admission.withdraw(applicant)
+        waiting.greet(2)
+        await until(lambda: bool(waiting.answers))
+    assert registry.lookups == [[(2, 1, 0)]]
+
+
+@pytest.mark.asyncio
+async def test_a_bug_in_turning_away_costs_one_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that takes its place is admitted."""
     monkeypatch.setattr("gateway.admission.MAX_WAITING", 1)
-    waiting = Waiting(Admission(MemoryRegistry()))
-    assert waiting.greet(1)
-    assert not waiting.greet(2)
-    assert not waiting.answers
+    failures = grown("gateway_greeting_failures_total")
+
+    def raise_() -> None:
+        raise ZeroDivisionError("a bug of this test")
+
+    async with running(MemoryRegistry()) as waiting:
+        greeting = Greeting(b"", bytes(12), 1, 1)
+        waiting._admission.apply(Applicant(greeting, 0, None, lambda _admitted: None, raise_))
+        waiting.greet(2)
+        await until(lambda: bool(waiting.answers))
+    assert failures() == 1
+
+
+@pytest.mark.parametrize("device", ["registered", "revoked", "unknown"])
+def test_every_refusal_costs_one_check(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the time that a refusal takes does not tell which devices there are. The check ends in a
+    comparison that takes the same time wherever the difference is.
+    """
+    compared: list[int] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(len(one))
+        return one == other
+
+    monkeypatch.setattr("gateway.protocol.proof.hmac.compare_digest", compare)
+    revoked = Registration(KEYS.stored_key, KEYS.gateway_key, True, 9, ())
+    known = {"registered": REGISTERED, "revoked": revoked, "unknown": None}
+    assert decide(applicant(bytes(16)), known[device]) is None
+    assert compared == [16]
 
 
 class PoisonedRegistry(MemoryRegistry):
@@ -173,7 +249,9 @@ async def test_a_bug_in_an_answer_costs_one_greeting() -> None:
         raise ZeroDivisionError("a bug of this test")
 
     async with running(MemoryRegistry()) as waiting:
-        waiting._admission.apply(Applicant(Greeting(b"", bytes(12), 1, 1), 0, None, raise_))
+        waiting._admission.apply(
+            Applicant(Greeting(b"", bytes(12), 1, 1), 0, None, raise_, lambda: None)
+        )
         waiting.greet(2)
         await until(lambda: bool(waiting.answers))
     assert failures() == 1

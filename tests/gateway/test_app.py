@@ -43,7 +43,10 @@ async def test_a_gateway_tells_of_itself(database_dsn: str) -> None:
             reader, writer = await asyncio.open_connection(*gateway.tcp)
             await reader.read(1)
         _, text = await get(f"{gateway.http}/metrics")
-        assert 'gateway_queue_depth{queue="tcp_connections"} 1.0' in text
+        assert 'gateway_queue_depth{queue="tcp_connections"} 0.0' in text
+        assert 'gateway_queue_depth{queue="tcp_strangers"} 1.0' in text
+        assert 'gateway_queue_depth{queue="tcp_refusals_held"} 0.0' in text
+        assert 'gateway_queue_limit{queue="tcp_strangers"} 2000.0' in text
         assert 'gateway_queue_depth{queue="admission_greetings"} 0.0' in text
         assert 'gateway_queue_depth{queue="batcher_pending_items"} 0.0' in text
         assert 'gateway_queue_limit{queue="tcp_connections"} 10000.0' in text

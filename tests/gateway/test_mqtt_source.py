@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admission import Admission, Registry
+from gateway.admission import NOT_ADMITTED_RETRY_SECONDS, Admission, Registry
 from gateway.batcher import Batcher
 from gateway.devices import Registration
 from gateway.mqtt_source import MqttSource, decode_payload, give_up_request
@@ -159,7 +159,9 @@ async def test_a_device_is_looked_up_again_after_a_while(broker: Broker) -> None
         assert await device.receive() == Ack(1)
         rig.registry.revoked.add(device.device)
         await device.publish(wire(2))
-        assert await device.receive() == Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)
+        assert await device.receive() == Refusal(
+            RefusalCode.NOT_ADMITTED, Resend.LATER, retry_after_seconds=NOT_ADMITTED_RETRY_SECONDS
+        )
         assert rig.refused == [(Transport.MQTT, 1)]
         await until(lambda: rig.source.statistics()[0] == 0)
         assert list(rig.store.reports) == [(device.device, 1, 1)]

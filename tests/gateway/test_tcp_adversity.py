@@ -10,11 +10,13 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
+from gateway.admission import NOT_ADMITTED_RETRY_SECONDS
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.limits import MAX_BAD_FRAMES, MAX_FRAME_BYTES
 from gateway.protocol.messages import Ack, Goodbye, Pong, Refusal, encode
-from tests.helpers.device_client import DeviceClient, connect, greeted
+from gateway.protocol.proof import derive_keys, gateway_proof
+from tests.helpers.device_client import DeviceClient, connect, greeted, secret_of
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.metrics import TCP, LedgerOfMetrics, grown
 from tests.helpers.tcp_gateway import TcpGateway, tcp_gateway
@@ -179,8 +181,12 @@ async def expect_not_admitted(gateway: TcpGateway, client: DeviceClient) -> None
     with capture_logs() as logs:
         refusals, goodbye = await client.expect_end()
         await gateway.until_sessions(1)
-    assert refusals == [Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)]
-    assert goodbye == Goodbye(GoodbyeReason.NOT_ADMITTED)
+    assert refusals == [
+        Refusal(
+            RefusalCode.NOT_ADMITTED, Resend.LATER, retry_after_seconds=NOT_ADMITTED_RETRY_SECONDS
+        )
+    ]
+    assert goodbye == Goodbye(GoodbyeReason.NOT_ADMITTED, NOT_ADMITTED_RETRY_SECONDS)
     assert counted() == 1
     assert [line["device"] for line in logged(logs, "not_admitted")] == [client.device]
 
@@ -223,6 +229,41 @@ async def test_a_replayed_hello(
         await thief.send(hello, wire(9))
         await expect_not_admitted(gateway, thief)
     assert (BAD, 1, 9) not in store.reports
+
+
+async def test_a_reflected_proof(gateway: TcpGateway, good: DeviceClient) -> None:
+    """The proof that a gateway gave for the same greeting is not the device's."""
+    keys = derive_keys(secret_of(BAD))
+    async with connect(gateway.address, BAD) as client:
+        hello = await client.hello()
+        reflected = gateway_proof(keys, client._greeting)
+        await client.send(msgspec.structs.replace(hello, proof=reflected))
+        await expect_not_admitted(gateway, client)
+
+
+async def test_a_hello_of_another_device(gateway: TcpGateway, good: DeviceClient) -> None:
+    """A right proof under another registered number, as a device that wants to write as another
+    makes it with its own secret.
+    """
+    async with connect(gateway.address, BAD) as client:
+        hello = await client.hello()
+        await client.send(msgspec.structs.replace(hello, device=BAD + 1))
+        client.device = BAD + 1
+        await expect_not_admitted(gateway, client)
+
+
+async def test_a_proof_that_is_cut_or_too_long(gateway: TcpGateway, good: DeviceClient) -> None:
+    """A part of the right proof is a wrong one; more than one is no hello."""
+    async with connect(gateway.address, BAD) as client:
+        hello = await client.hello()
+        await client.send(msgspec.structs.replace(hello, proof=hello.proof[:-1]))
+        await expect_not_admitted(gateway, client)
+    async with connect(gateway.address, BAD) as client:
+        hello = await client.hello()
+        await client.send(msgspec.structs.replace(hello, proof=hello.proof + b"x"))
+        refusals, goodbye = await client.expect_end()
+    assert [refusal.code for refusal in refusals] == [RefusalCode.MALFORMED_MESSAGE]
+    assert goodbye == Goodbye(GoodbyeReason.PROTOCOL_ERROR)
 
 
 async def test_an_installation_that_the_proof_does_not_cover(

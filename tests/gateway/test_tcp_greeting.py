@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.admission import Admitted
+from gateway.admission import NOT_ADMITTED_RETRY_SECONDS, Admitted
+from gateway.failed_proofs import FIRST_HOLD_SECONDS, FailedProofs
 from gateway.protocol import limits
 from gateway.protocol.errors import GoodbyeReason, RefusalCode
 from gateway.protocol.messages import Challenge, Hello, Message, Refusal, Welcome
@@ -19,8 +20,10 @@ HELLO = Hello(limits.PROTOCOL_VERSION, 7, 1, 0, bytes(limits.NONCE_BYTES), b"")
 class Greeted:
     """Notes what its greeting does with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_place: bool = True) -> None:
         self.done: list[Any] = []
+        self.refuse_at: float | None = None
+        self._has_place = has_place
 
     def say(self, message: Message) -> None:
         """Note it."""
@@ -34,25 +37,39 @@ class Greeted:
         """Anybody."""
         return "192.0.2.1:1"
 
+    def address(self) -> str:
+        """Anybody's."""
+        return "192.0.2.1"
+
+    def has_place(self, _device_id: int) -> bool:
+        """See `TcpServer.has_place`."""
+        return self._has_place
+
+    def wait_until(self, refuse_at: float) -> None:
+        """Note it."""
+        self.refuse_at = refuse_at
+
     def admit(self, hello: Hello, admitted: Admitted) -> None:
         """Note it."""
         self.done.append((hello.device, admitted.settled_through))
 
 
 class Admission:
-    """Has room or not; keeps who applied."""
+    """Keeps who applied."""
 
-    def __init__(self, *, has_room: bool = True) -> None:
+    def __init__(self) -> None:
         self.applicants: list[Any] = []
-        self._has_room = has_room
 
-    def apply(self, applicant: Any) -> bool:
+    def apply(self, applicant: Any) -> None:
         """See `Admission.apply`."""
         self.applicants.append(applicant)
-        return self._has_room
+
+    def withdraw(self, applicant: Any) -> None:
+        """See `Admission.withdraw`."""
+        self.applicants.remove(applicant)
 
 
-def greeting(*, has_room: bool = True) -> tuple[TcpGreeting, Greeted, Admission]:
+def greeting(*, has_place: bool = True) -> tuple[TcpGreeting, Greeted, Admission]:
     """A greeting, the connection and the admission."""
     station = Station(
         tables=TABLES,
@@ -62,8 +79,8 @@ def greeting(*, has_room: bool = True) -> tuple[TcpGreeting, Greeted, Admission]
         monotonic=lambda: 0.0,
         call_soon=lambda _call: None,
     )
-    greeted, admission = Greeted(), Admission(has_room=has_room)
-    made = TcpGreeting(greeted, admission, station, TcpSettings())  # type: ignore[arg-type]
+    greeted, admission = Greeted(has_place=has_place), Admission()
+    made = TcpGreeting(greeted, admission, FailedProofs(), station, TcpSettings())  # type: ignore[arg-type]
     return made, greeted, admission
 
 
@@ -96,22 +113,41 @@ def test_no_room() -> None:
     """Refused with the time to come back, when full and when greetings cannot be looked up."""
     full, of_full, _ = greeting()
     full.turn_away()
-    one, of_one, _ = greeting(has_room=False)
+    one, of_one, admission = greeting()
     one.apply(HELLO, lambda *_: None)
-    for greeted in (of_full, of_one):
+    admission.applicants[0].turned_away()
+    proved, of_proved, _ = greeting(has_place=False)
+    assert not proved.end(HELLO, Admitted(0, [], bytes(16)))
+    for greeted in (of_full, of_one, of_proved):
         refusal, goodbye = greeted.done
         assert (refusal.code, refusal.retry_after_seconds) == (RefusalCode.BUSY, BUSY_RETRY_SECONDS)
         assert goodbye == (GoodbyeReason.NORMAL, BUSY_RETRY_SECONDS)
 
 
 def test_not_admitted() -> None:
-    """Refused, and the end."""
+    """Refused, and the end; but not before its time, which begins with the hello."""
     one, greeted, _ = greeting()
+    one.apply(HELLO, lambda *_: None)
+    one.refuse_if_due(1_000.0)
     assert not one.end(HELLO, None)
+    assert one.refuse_at == greeted.refuse_at == FIRST_HOLD_SECONDS
+    one.refuse_if_due(FIRST_HOLD_SECONDS - 0.001)
+    assert not greeted.done
+    one.refuse_if_due(FIRST_HOLD_SECONDS)
     refusal, goodbye = greeted.done
     assert isinstance(refusal, Refusal)
     assert refusal.code is RefusalCode.NOT_ADMITTED
-    assert goodbye == (GoodbyeReason.NOT_ADMITTED, 0)
+    assert refusal.retry_after_seconds == NOT_ADMITTED_RETRY_SECONDS
+    assert goodbye == (GoodbyeReason.NOT_ADMITTED, NOT_ADMITTED_RETRY_SECONDS)
+
+
+def test_who_has_gone_is_not_looked_up() -> None:
+    """Before a hello there is nothing to withdraw."""
+    one, _, admission = greeting()
+    one.withdraw()
+    one.apply(HELLO, lambda *_: None)
+    one.withdraw()
+    assert not admission.applicants
 
 
 @pytest.mark.parametrize("through", [0, 41])

@@ -120,13 +120,17 @@ async def test_a_hundred_devices_at_once(store: MemoryStore) -> None:
 
 
 async def test_more_sessions_than_there_is_room_for(store: MemoryStore) -> None:
-    """The next is told when to come back; those inside go on; a place that is free is given."""
+    """The next, who proves who it is, is told when to come back; those inside go on; a place that
+    is free is given, and that of an older session of the same device.
+    """
     turned_away = grown("gateway_turned_away_total", TCP)
     async with tcp_gateway(store, max_sessions=2) as gateway, greeted(gateway.address, 1) as first:
         async with greeted(gateway.address, 2):
             async with connect(gateway.address, 3) as third:
+                await third.send(await third.hello())
                 assert await third.expect_end() == ([BUSY], COME_BACK)
             assert turned_away() == 1
+        async with greeted(gateway.address, 2):
             await first.send(wire(1))
             await first.expect_acks_of(1)
         await gateway.until_sessions(1)
@@ -138,7 +142,7 @@ async def test_more_sessions_than_there_is_room_for(store: MemoryStore) -> None:
 async def test_more_greetings_than_may_wait(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the database is away two may wait; the next is told when to come back."""
+    """While the database is away one may wait; for the next it is told when to come back."""
     monkeypatch.setattr(admission_module, "MAX_WAITING", 1)
     async with tcp_gateway(store) as gateway:
         gateway.registry.go_on.clear()
@@ -152,10 +156,10 @@ async def test_more_greetings_than_may_wait(
             await second.send(await second.hello())
             await until(lambda: gateway.admission.statistics() == 1)
             await third.send(await third.hello())
-            assert await third.expect_end() == ([BUSY], COME_BACK)
+            assert await second.expect_end() == ([BUSY], COME_BACK)
             gateway.registry.go_on.set()
             await first.welcome()
-            await second.welcome()
+            await third.welcome()
 
 
 async def test_a_greeting_waits_while_the_database_is_away(store: MemoryStore) -> None:

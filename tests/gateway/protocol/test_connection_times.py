@@ -68,8 +68,8 @@ def test_idle_time_runs_from_the_last_byte() -> None:
     gateway = _hello_received(5.0)
     assert gateway.next_deadline() == 605.0
     gateway.send(WELCOME, 6.0)
-    gateway.receive_data(frame_of(Ping())[:1], 100.0)
-    assert drain(gateway) == []
+    gateway.receive_data(frame_of(Ping()), 100.0)
+    assert drain(gateway) == [Ping()]
     gateway.send(Ping(), 500.0)
     assert gateway.next_deadline() == 700.0
     gateway.handle_deadline(699.999)
@@ -168,6 +168,38 @@ def test_device_waits_so_long_for_each_step_of_the_greeting(steps: int) -> None:
     assert sent_by(device) == [Goodbye(GoodbyeReason.GREETING_TIMEOUT)]
 
 
+@pytest.mark.parametrize("second", [0.0, 12.0])
+def test_a_frame_that_never_becomes_whole(second: float) -> None:
+    """300 seconds from its first byte, however the others drip in; an instant less is in time."""
+    gateway = ready(Role.GATEWAY)
+    frame = frame_of(REPORT)
+    for number in range(30):
+        gateway.receive_data(frame[number : number + 1], second + 10 * number)
+        assert drain(gateway) == []
+    assert gateway.next_deadline() == second + 300.0
+    gateway.handle_deadline(second + 299.999)
+    assert state_of(gateway) is State.READY
+    gateway.handle_deadline(second + 300.0)
+    assert state_of(gateway) is State.CLOSED
+    assert sent_by(gateway) == [Goodbye(GoodbyeReason.IDLE)]
+
+
+def test_each_frame_has_its_own_time() -> None:
+    """One that is whole in time leaves the next one all of its own; so does a pause of ours."""
+    gateway = _hello_received(0.0)
+    gateway.send(WELCOME, 0.0)
+    frame = frame_of(REPORT)
+    gateway.receive_data(frame[:5], 1.0)
+    gateway.receive_data(frame[5:] + frame[:1], 200.0)
+    assert drain(gateway) == [REPORT]
+    assert gateway.next_deadline() == 500.0
+    gateway.receive_data(b"", 450.0)
+    assert gateway.next_deadline() == 750.0
+    gateway.receive_data(frame[1:], 451.0)
+    assert drain(gateway) == [REPORT]
+    assert gateway.next_deadline() == 1_051.0
+
+
 def test_timeouts_can_be_set() -> None:
     """A gateway with shorter times keeps to those; the defaults are the protocol's."""
     short = Timeouts(greeting_seconds=1, idle_seconds=2, heartbeat_seconds=3, reply_seconds=4)
@@ -175,7 +207,7 @@ def test_timeouts_can_be_set() -> None:
     assert (pair.gateway.next_deadline(), pair.device.next_deadline()) == (1, 4)
     pair.greet()
     assert (pair.gateway.next_deadline(), pair.device.next_deadline()) == (2, 3)
-    assert Timeouts() == Timeouts(30, 600, 270, 60)
+    assert Timeouts() == Timeouts(30, 600, 300, 270, 60)
 
 
 def test_two_idle_sides_keep_each_other_alive() -> None:
