@@ -28,7 +28,7 @@ from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("", "_bills", "_budgets", "_counting", "_events", "_meter", "_page", "_tasks")
+PARTS = ("", "_bills", "_budgets", "_counting", "_door", "_events", "_meter", "_page", "_tasks")
 """Of the source of log lines."""
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -123,7 +123,7 @@ def test_log_events() -> None:
     sources = "".join(source(f"gateway/observe{part}.py") for part in PARTS)
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
-    assert written == expected | {"session_closed": "info"}
+    assert written == expected | {"session_closed": "info", "not_admitted": "warning"}
 
 
 def test_figures_of_the_page() -> None:
