@@ -34,6 +34,7 @@ PARTS = (
     "_bills",
     "_budgets",
     "_counting",
+    "_door",
     "_events",
     "_meter",
     "_page",
@@ -134,7 +135,7 @@ def test_log_events() -> None:
     sources = "".join(source(f"gateway/observe{part}.py") for part in PARTS)
     logged = re.findall(r'(_log\.\w+|write)\(\s*"(\w+)"', sources)
     expected = {event: call.removeprefix("_log.") for call, event in logged}
-    assert written == expected | {"session_closed": "info"}
+    assert written == expected | {"session_closed": "info", "not_admitted": "warning"}
 
 
 def test_figures_of_the_page() -> None:

@@ -1,5 +1,6 @@
 """How a connection begins, without one."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def greeting(*, has_place: bool = True) -> tuple[TcpGreeting, Greeted, Admission
         offer=lambda _parcel: None,
         refused=lambda _transport, _items: None,
         unix_time=lambda: float(NOW),
-        monotonic=lambda: 0.0,
+        monotonic=itertools.count(0, 0.125).__next__,
         call_soon=lambda _call: None,
     )
     greeted, admission = Greeted(has_place=has_place), Admission()
