@@ -18,6 +18,7 @@ import asyncpg
 from gateway import observe, observe_health
 from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
+from gateway.allowance import MAX_REMEMBERED, Allowances
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
 from gateway.database_watch import watch_database
@@ -86,6 +87,7 @@ class Gateway:
     mqtt: MqttSource | None
     publishing: Publishing | None
     metering: Metering | None
+    allowances: Allowances
     page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
@@ -216,6 +218,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         take_task_reply=desk.take_reply,
         arrived=attendance.arrived,
         left=attendance.left,
+        allowances=Allowances(settings.limits),
     )
     metering = Metering(settings, pool, batcher.is_writing) if settings.meter.enabled else None
     traffic = metering.traffic if metering else None
@@ -244,6 +247,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
         mqtt,
         publishing,
         metering,
+        station.allowances,
         build_page(settings, pool, attendance) if settings.http.page else None,
     )
 
@@ -273,6 +277,7 @@ def _watch_queues(gateway: Gateway) -> None:
     observe.watch_queue("admission_greetings", gateway.admission.statistics, MAX_GREETINGS)
     observe.watch_queue("task_desk_waiting", gateway.desk.statistics, MAX_DESK)
     observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
+    observe.watch_queue("allowances", lambda: len(gateway.allowances), MAX_REMEMBERED)
     if tcp is not None:
         observe.watch_queue("tcp_connections", tcp.statistics, settings.tcp.max_sessions)
         observe.watch_queue("tcp_waiting_turns", lambda: len(tcp.turns))

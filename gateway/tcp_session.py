@@ -8,7 +8,7 @@ its window.
 
 import asyncio
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Concatenate, Final, ParamSpec, Protocol, cast
 
 from gateway import observe, observe_meter
@@ -99,7 +99,7 @@ class TcpSession(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reading_is_paused = False
         self._writing_paused_at: float | None = None
-        self._intake = Intake(server.batcher, server.turns, self._pump)
+        self._intake = Intake(server.batcher, server.turns, self._pump, self._may_jump)
         self._link: Link | None = None
         self._payload_meter: TcpMeter | None = None
         """Where the kernel does not count."""
@@ -210,6 +210,9 @@ class TcpSession(asyncio.BufferedProtocol):
         self._update_reading()
         self._flush()
 
+    def _may_jump(self) -> bool:
+        return self._session is not None and self._session.may_jump()
+
     def _is_blocked(self) -> bool:
         if self._connection.state is State.CLOSED:
             return False
@@ -282,6 +285,7 @@ class TcpSession(asyncio.BufferedProtocol):
             settled_through=settled_through,
             send=self._send,
             is_listening=lambda: self._writing_paused_at is None,
+            end=partial(self.close, GoodbyeReason.TOO_MANY_ERRORS),
         )
         if self._link is not None:
             self._link.belongs_to(hello.device)
