@@ -1,7 +1,8 @@
 """Whether a TCP session may take its next frame: is there room for it, and is it its turn?
 
 An emergency needs neither, while its device has not had more than its share. Before there is
-room or time for the frame that is next, it is only looked at, and stays in the buffer where it lies.
+room or time for the frame that is next, it is only looked at, and stays in the buffer where it
+lies.
 """
 
 from collections.abc import Callable

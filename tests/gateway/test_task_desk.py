@@ -218,6 +218,7 @@ async def test_a_full_desk_drops_unacked() -> None:
     """At its bound it takes one more no more; the sender sends it again."""
     rig, dropped = Rig(), grown("gateway_task_work_dropped_total")
     for task in range(1, MAX_WAITING + 1):
+        rig.desk._of_device.clear()  # as if each were another device's
         rig.answer(task)
     assert (rig.desk.statistics(), dropped(), rig.told) == (MAX_WAITING, 0, [])
     rig.answer(7_777)
