@@ -167,10 +167,8 @@ class Handset:
     @property
     def retry_at(self) -> float | None:
         """When to `take` again though nothing has happened, or None."""
-        due = [self._not_before] if self._again or self._fresh else []
-        if self._again_urgent or self._fresh_urgent:
-            due.append(self._urgent_not_before)
-        return min(due, default=None) or None
+        due = (self._not_before, self._urgent_not_before)
+        return min((moment for moment in due if moment), default=None)
 
     @property
     def overdue_at(self) -> float | None:
