@@ -228,7 +228,7 @@ async def test_a_full_desk_drops_unacked() -> None:
 
 
 async def test_one_device_does_not_fill_the_desk() -> None:
-    """At its bound its own replies are dropped; requests go on, and so does it when some are done."""
+    """At its bound its own replies are dropped; requests go on, and later so does it."""
     async with running(Rig()) as rig:
         for task in range(1, MAX_WAITING_OF_DEVICE + 1):
             rig.answer(task)
