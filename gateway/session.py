@@ -136,7 +136,7 @@ class Session:
         """
         station, now = self._station, self._station.monotonic()
         urgent = is_urgent(event) and self._allowance.emergencies.take(1, now)
-        if not (urgent or self._allowance.take(max(1, item_count(event)), now)):
+        if not (urgent or self._allowance.take(cost(event), now)):
             self.refuse_for_now(event, Limit.REPORTS)
             if on_settled:
                 on_settled()
@@ -320,6 +320,13 @@ def item_count(event: Event) -> int:
     if isinstance(event, WireBacklog):
         return len(event.times)
     return event.count if isinstance(event, BadFrame) else int(isinstance(event, STORED_MESSAGES))
+
+
+def cost(event: Event) -> int:
+    """What a message takes of its device's share: its items, and one if it has none."""
+    if type(event) is WireReport:  # the usual case, worth a short way
+        return 1
+    return max(1, item_count(event))
 
 
 def numbers(event: Event) -> tuple[int, int]:

@@ -337,10 +337,13 @@ async def test_who_calls_everything_an_emergency_waits_like_the_others() -> None
         for sequence in range(1, 10):
             rig.receive(report(sequence, urgency=Urgency.EMERGENCY))
         await rig.store.until_held(1)
+        rig.receive(report(10, urgency=Urgency.EMERGENCY))
+        assert rig.batcher.statistics().pending_items <= 3
+        assert rig.sessions._inbox.waiting(KEY[0]) >= 7
         rig.receive(report(1, urgency=Urgency.EMERGENCY), other)
         assert await rig.reply() == Ack(1)
         assert sorted(rig.store.reports) == [(*other, 1)]
         rig.store.release()
-        await until(lambda: len(rig.store.reports) == 10)
+        await until(lambda: len(rig.store.reports) == 11)
 
     await run_until_done(rig, work())
