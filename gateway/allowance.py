@@ -60,7 +60,10 @@ class Bucket:
 
     def take(self, items: int, now: float) -> bool:
         """Take so many out if all of them are there."""
-        full_at = max(self._full_at, now) + items * self._seconds_each
+        full_at = self._full_at
+        if full_at < now:  # noqa: PLR1730 - each report comes by here, and max() is twice as dear
+            full_at = now
+        full_at += items * self._seconds_each
         if full_at - now > self._most_seconds:
             return False
         self._full_at = full_at
@@ -96,6 +99,7 @@ class Allowance:
     __slots__ = (
         "__weakref__",
         "_defied",
+        "_may_owe",
         "_silent_until",
         "_told_until",
         "emergencies",
@@ -114,6 +118,7 @@ class Allowance:
         self.kept = Bucket(limits.kept)
         """What is kept in quarantine: items, and `BYTES_PER_KEPT` of their frames."""
         self._told_until = -math.inf
+        self._may_owe = False
         self._defied = 0
         self._silent_until = -math.inf
 
@@ -121,7 +126,9 @@ class Allowance:
         """Take what a frame brings. False also for a device that owes more quarantine than it has:
         what only the database finds cannot be foreseen.
         """
-        return not self.kept.is_overdrawn(now) and self.reports.take(items, now)
+        if self._may_owe and self.kept.is_overdrawn(now):
+            return False
+        return self.reports.take(items, now)
 
     def take_kept(self, items: int, frame_bytes: int, now: float) -> int:
         """Take room in quarantine for a frame and as many of its items as there is room for;
@@ -136,6 +143,7 @@ class Allowance:
     def charge_kept(self, items: int, frame_bytes: int, now: float) -> None:
         """Take room in quarantine that is used already."""
         self.kept.charge(items + frame_bytes // BYTES_PER_KEPT, now)
+        self._may_owe = True
 
     def refuse(self, now: float) -> int:
         """Note that a frame is refused; returns how many seconds its device is to wait: until there
