@@ -99,6 +99,7 @@ class Handset:
         self._conflicting: list[Report] = []
         self._barrier: int | None = None
         self._not_before = 0.0
+        self._urgent_not_before = 0.0
 
     # Writing reports.
 
@@ -166,7 +167,8 @@ class Handset:
     @property
     def retry_at(self) -> float | None:
         """When to `take` again though nothing has happened, or None."""
-        return self._not_before or None
+        due = (self._not_before, self._urgent_not_before)
+        return min((moment for moment in due if moment), default=None)
 
     @property
     def overdue_at(self) -> float | None:
@@ -178,20 +180,28 @@ class Handset:
 
     def take(self, now: float) -> Dispatch | None:
         """What the next frame holds, now under way; None when nothing may go now."""
-        if now < self._not_before or len(self._under_way) >= self._window:
+        if len(self._under_way) >= self._window:
             return None
-        self._not_before = 0.0
-        dispatch = self._next_dispatch()
+        dispatch = None
+        if now >= self._urgent_not_before:
+            self._urgent_not_before = 0.0
+            dispatch = self._next_emergency()
+        if dispatch is None and now >= self._not_before:
+            self._not_before = 0.0
+            dispatch = self._next_dispatch()
         if dispatch:
             for report in dispatch.reports:
                 self._under_way[report.sequence] = UnderWay(report, now)
         return dispatch
 
-    def _next_dispatch(self) -> Dispatch | None:
+    def _next_emergency(self) -> Dispatch | None:
         if self._again_urgent:
             return Dispatch([self._again_urgent.popleft()], is_again=True)
         if self._fresh_urgent and self._may_go(self._fresh_urgent[0]):
             return Dispatch([self._fresh_urgent.popleft()], is_again=False)
+        return None
+
+    def _next_dispatch(self) -> Dispatch | None:
         if self._again:
             return Dispatch(self._run_again(), is_again=True)
         if self._fresh and self._may_go(self._fresh[0].report):
@@ -243,17 +253,19 @@ class Handset:
     def refused(self, refusal: Refusal, now: float) -> list[Settled]:
         """Drop or keep what was refused, as the refusal says."""
         if not refusal.sequence:
-            self._pause(refusal, now)
+            self._pause(refusal, now, urgent=True)
             return []
         sequences = range(refusal.sequence, refusal.sequence + refusal.count)
         if refusal.resend == Resend.NEVER:
             return self._refused_for_good(sequences, refusal.code)
-        self._to_again(
+        reports = [
             self._under_way.pop(sequence).report
             for sequence in sequences
             if sequence in self._under_way
-        )
-        self._pause(refusal, now)
+        ]
+        self._to_again(reports)
+        urgent = any(report.urgency == Urgency.EMERGENCY for report in reports)
+        self._pause(refusal, now, urgent=urgent)
         return []
 
     def link_lost(self) -> None:
@@ -272,10 +284,13 @@ class Handset:
             del self._under_way[report.sequence]
         self._to_again(late)
 
-    def _pause(self, refusal: Refusal, now: float) -> None:
+    def _pause(self, refusal: Refusal, now: float, *, urgent: bool) -> None:
+        """Emergencies wait only when one of them was refused, or what no number says."""
         if refusal.resend == Resend.LATER:
-            pause = max(MIN_RETRY_SECONDS, refusal.retry_after_seconds)
-            self._not_before = max(self._not_before, now + pause)
+            until = now + max(MIN_RETRY_SECONDS, refusal.retry_after_seconds)
+            self._not_before = max(self._not_before, until)
+            if urgent:
+                self._urgent_not_before = max(self._urgent_not_before, until)
 
     def _refused_for_good(self, sequences: range, code: int) -> list[Settled]:
         refused = [

@@ -19,6 +19,7 @@ import asyncpg
 from gateway import observe, observe_health
 from gateway.admission import MAX_WAITING as MAX_GREETINGS
 from gateway.admission import Admission
+from gateway.allowance import MAX_REMEMBERED, Allowances
 from gateway.attendance import Attendance
 from gateway.batcher import Batcher
 from gateway.database_watch import watch_database
@@ -91,6 +92,7 @@ class Gateway:
     mqtt: MqttSource | None
     publishing: Publishing | None
     metering: Metering | None
+    allowances: Allowances
     page: PageStation | None
 
     async def checks(self) -> Mapping[str, bool]:
@@ -235,6 +237,7 @@ def _build(settings: Settings, pool: asyncpg.Pool, tls: Tls | None) -> Gateway:
         take_task_reply=desk.take_reply,
         arrived=attendance.arrived,
         left=attendance.left,
+        allowances=Allowances(settings.limits),
     )
     metering = Metering(settings, pool, batcher.is_writing) if settings.meter.enabled else None
     traffic = metering.traffic if metering else None
@@ -264,6 +267,7 @@ def _build(settings: Settings, pool: asyncpg.Pool, tls: Tls | None) -> Gateway:
         mqtt,
         publishing,
         metering,
+        station.allowances,
         build_page(settings, pool, attendance) if settings.http.page else None,
     )
 
@@ -293,6 +297,7 @@ def _watch_queues(gateway: Gateway) -> None:
     observe.watch_queue("admission_greetings", gateway.admission.statistics, MAX_GREETINGS)
     observe.watch_queue("task_desk_waiting", gateway.desk.statistics, MAX_DESK)
     observe.watch_queue("task_courier_arrived", gateway.courier.statistics)
+    observe.watch_queue("allowances", lambda: len(gateway.allowances), MAX_REMEMBERED)
     if tcp is not None:
         most_strangers = settings.tcp.max_strangers
         observe.watch_queue(

@@ -1,7 +1,8 @@
 """Whether a TCP session may take its next frame: is there room for it, and is it its turn?
 
-An emergency needs neither. Before there is room or time for the frame that is next, it is only
-looked at, and stays in the buffer where it lies.
+An emergency needs neither, while its device has not had more than its share. Before there is
+room or time for the frame that is next, it is only looked at, and stays in the buffer where it
+lies.
 """
 
 from collections.abc import Callable
@@ -19,19 +20,28 @@ reports. They share an ack; with 16 four times as many acks cost a fifth of the 
 class Intake:
     """Of one session."""
 
-    __slots__ = ("_batcher", "_go_on", "_turns", "waits")
+    __slots__ = ("_batcher", "_go_on", "_may_jump", "_turns", "waits")
 
-    def __init__(self, batcher: Batcher, turns: Turns, go_on: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        batcher: Batcher,
+        turns: Turns,
+        go_on: Callable[[], None],
+        may_jump: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Args:
         batcher: Where the frames go.
         turns: Whose turn it is.
         go_on: Called when it is worth while to ask again.
+        may_jump: Whether the device may still send an emergency past everything else. One that
+            calls everything an emergency may not.
         """
         self.waits = False
         """Whether `go_on` will be called. Until then a session must not read."""
         self._batcher = batcher
         self._turns = turns
         self._go_on = go_on
+        self._may_jump = may_jump
 
     def may_take(self, connection: Connection, taken: int) -> bool:
         """Ask before each frame; `taken` is how many the session has taken in this turn. After a
@@ -44,6 +54,7 @@ class Intake:
         urgent = connection.next_is_urgent()
         if urgent is None:
             return True  # there is nothing to take
+        urgent = urgent and self._may_jump()
         if batcher.is_full_of_emergencies if urgent else batcher.is_full:
             self._wait(batcher.when_space)
             return False

@@ -5,15 +5,18 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Final
 
-from gateway import observe
+from gateway import observe, observe_limits
 from gateway.admission import NOT_ADMITTED_RETRY_SECONDS, Admission, Admitted, Applicant
 from gateway.batcher import Batcher
+from gateway.fair_queue import FairQueue
 from gateway.mqtt_client import Delivery, ManualAcks
 from gateway.mqtt_traffic import MqttTraffic
+from gateway.observe_limits import Limit
 from gateway.parcel import Transport
 from gateway.protocol import topics
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode, Resend
+from gateway.protocol.limits import WINDOW_REPORTS
 from gateway.protocol.messages import BadFrame, Goodbye, Hello, Message, Refusal, encode
 from gateway.protocol.proof import Greeting
 from gateway.protocol.wire_report import is_urgent
@@ -29,6 +32,10 @@ again."""
 
 HANDLED_AT_ONCE: Final = 64
 """Messages taken out of the inbox before others may use the event loop: two milliseconds or so."""
+
+MAX_UNDER_WAY: Final = 2 * WINDOW_REPORTS
+"""Messages that wait and items that are being stored, of one device. An honest one has a window of
+reports under way, and sends it once more when no ack comes for a minute."""
 
 Key = tuple[int, int]
 """Device and installation."""
@@ -74,7 +81,7 @@ class MqttSessions:
         self._batcher = batcher
         self._recheck_device_seconds = recheck_device_seconds
         self._traffic = traffic
-        self._inbox: deque[Received] = deque()
+        self._inbox: FairQueue[int, Received] = FairQueue()
         self._open: OrderedDict[Key, tuple[Session, float]] = OrderedDict()
         self._applying: dict[Key, deque[Received]] = {}
         self._waits = False
@@ -82,12 +89,14 @@ class MqttSessions:
 
     def receive(self, received: Received) -> None:
         """Take a message; its turn comes when the batcher has room. An emergency has its turn at
-        once.
+        once, within its device's share.
         """
         if self._jumps(received):
             self._handle(received)
+        elif self._has_too_much_under_way(received.key):
+            self._refuse_for_now(received, Limit.WINDOW)
         else:
-            self._inbox.append(received)
+            self._inbox.add(received.key[0], received)
             self._pump()
 
     def forget_waiting(self) -> None:
@@ -99,7 +108,31 @@ class MqttSessions:
             waiting.clear()
 
     def _jumps(self, received: Received) -> bool:
-        return is_urgent(received.event) and not self._batcher.is_full_of_emergencies
+        if not is_urgent(received.event) or self._batcher.is_full_of_emergencies:
+            return False
+        now = self._station.monotonic()
+        return self._station.allowances.of(received.key[0], now).emergencies.room(now) > 0
+
+    def _has_too_much_under_way(self, key: Key) -> bool:
+        waiting = self._inbox.waiting(key[0]) + len(self._applying.get(key, ()))
+        entry = self._open.get(key)
+        return waiting + (entry[0].unsettled_items if entry else 0) >= MAX_UNDER_WAY
+
+    def _refuse_for_now(self, received: Received, limit: Limit) -> None:
+        """Refuse it for now, and be done with it: its device has it still."""
+        key, entry = received.key, self._open.get(received.key)
+        if entry is not None:
+            entry[0].refuse_for_now(received.event, limit)
+        else:
+            now = self._station.monotonic()
+            observe_limits.over_limit(Transport.MQTT, limit)
+            self._station.refused(Transport.MQTT, item_count(received.event))
+            allowance = self._station.allowances.of(key[0], now)
+            seconds = allowance.refuse(now)
+            if allowance.may_be_told(now):
+                code, later = RefusalCode.TOO_MANY_REPORTS, Resend.LATER
+                self._reply(key, [Refusal(code, later, retry_after_seconds=seconds)])
+        received.settled()
 
     def _pump(self) -> None:
         if self._waits:
@@ -111,7 +144,7 @@ class MqttSessions:
                 self._waits = True
                 self._batcher.when_space(self._go_on)
                 return
-            self._handle(self._inbox.popleft())
+            self._handle(self._inbox.take())
         self._waits = True
         self._station.call_soon(self._go_on)
 
@@ -169,6 +202,10 @@ class MqttSessions:
     def _apply(self, received: Received) -> None:
         """Look the device up; what it sends meanwhile waits for the answer."""
         key, event = received.key, received.event
+        now = self._station.monotonic()
+        if not self._station.allowances.of(key[0], now).greetings.take(1, now):
+            self._refuse_for_now(received, Limit.GREETINGS)
+            return
         nonce, settled_through = b"", 0
         if isinstance(event, Hello):
             nonce, settled_through = event.nonce, event.settled_through
@@ -211,7 +248,7 @@ class MqttSessions:
             else:
                 ordinary.append(later)
         # Before all that came later, and only as far as the batcher has room.
-        self._inbox.extendleft(reversed(ordinary))
+        self._inbox.add_first(key[0], ordinary)
         self._pump()
 
     def _admit(self, key: Key, admitted: Admitted) -> Session:

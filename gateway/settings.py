@@ -118,6 +118,27 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
     Each has its own devices."""
 
 
+class LimitSettings(_Section, frozen=True, kw_only=True):
+    """What one device may do, over all its sessions with one gateway process. More is refused, with
+    the time after which to send it again: nothing is lost, and the neighbours do not wait.
+    """
+
+    reports_per_second: Annotated[float, Meta(ge=0.01, le=100_000)] = 10.0
+    """Reports and tracks for as long as it likes: a hundred times what an inspector can write."""
+    burst_reports: Annotated[int, Meta(ge=limits.MAX_BACKLOG_REPORTS, le=10_000_000)] = 10_000
+    """The same at once: three quarters of a year of a diligent inspector. A handset that was
+    offline for days, or sends everything again, does not meet it."""
+    emergencies_per_minute: Annotated[float, Meta(ge=0.01, le=6_000_000)] = 6.0
+    """Emergencies that overtake everything. More of one device's are stored like other reports."""
+    burst_emergencies: Annotated[int, Meta(ge=1, le=10_000_000)] = 60
+    """The same at once: a shift's, were each report one."""
+    quarantined_per_minute: Annotated[float, Meta(ge=0.01, le=6_000_000)] = 6.0
+    """What is kept in quarantine for good: a faulty handset that sends bad reports without end
+    takes 9,000 rows a day and some 12 MB with their frames."""
+    burst_quarantined: Annotated[int, Meta(ge=512, le=10_000_000)] = 1_000
+    """The same at once: items, and kilobytes of their frames. More than one frame can need."""
+
+
 class RelaySettings(_Section, frozen=True, kw_only=True):
     """Events for subscribers, published over the broker of `[mqtt]`."""
 
@@ -228,6 +249,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     tcp: TcpSettings = TcpSettings()
     mqtt: MqttSettings = MqttSettings()
     batch: BatchSettings = BatchSettings()
+    limits: LimitSettings = LimitSettings()
     relay: RelaySettings = RelaySettings()
     tasks: TaskSettings = TaskSettings()
     meter: MeterSettings = MeterSettings()

@@ -7,7 +7,7 @@ the broker its PUBACK. While the database is away all wait.
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,9 @@ from gateway.task_work import Fate, FromDevice, RequestVerdict, Work
 MAX_WAITING: Final = 2_000
 """What may wait: some 4 MB of usual requests and answers. What finds no room is dropped unacked,
 and comes again."""
+
+MAX_WAITING_OF_DEVICE: Final = 200
+"""What may wait of one device: a tenth of the places, and more tasks than an inspector has open."""
 
 MAX_BATCH: Final = 64
 """Most done in one transaction: with three statements each some 50 ms."""
@@ -53,6 +56,7 @@ class TaskDesk:
     def __init__(self, tasks: WorkStore) -> None:
         self._tasks = tasks
         self._waiting: deque[_Waiting] = deque()
+        self._of_device: Counter[int] = Counter()
         self._is_working = False
         self._draining = False
         self._wake = asyncio.Event()
@@ -105,10 +109,16 @@ class TaskDesk:
                     await self._idle.wait()
 
     def _take(self, waiting: _Waiting) -> None:
-        if len(self._waiting) >= MAX_WAITING:
+        work = waiting.work
+        device_id = work.device_id if isinstance(work, FromDevice) else None
+        if len(self._waiting) >= MAX_WAITING or (
+            device_id is not None and self._of_device[device_id] >= MAX_WAITING_OF_DEVICE
+        ):
             observe_tasks.task_work_dropped()
             waiting.on_given_up()
             return
+        if device_id is not None:
+            self._of_device[device_id] += 1
         self._waiting.append(waiting)
         self._wake.set()
 
@@ -119,6 +129,10 @@ class TaskDesk:
             self._wake.clear()
             await self._wake.wait()
         batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+        # What is left of a counter at 0 would stay for ever.
+        self._of_device -= Counter(
+            waiting.work.device_id for waiting in batch if isinstance(waiting.work, FromDevice)
+        )
         self._is_working = True
         try:
             await self._settle(batch)

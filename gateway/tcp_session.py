@@ -7,6 +7,7 @@ its window.
 """
 
 import asyncio
+from functools import partial
 from typing import Final, cast
 
 from gateway import observe, observe_door, observe_meter
@@ -54,7 +55,7 @@ class TcpSession(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reading_is_paused = False
         self._writing_paused_at: float | None = None
-        self._intake = Intake(server.batcher, server.turns, self._pump)
+        self._intake = Intake(server.batcher, server.turns, self._pump, self._may_jump)
         self._link: Link | None = None
         self._payload_meter: TcpMeter | None = None
         """Of a connection without TLS, which counts itself."""
@@ -169,6 +170,9 @@ class TcpSession(asyncio.BufferedProtocol):
         self._update_reading()
         self._flush()
 
+    def _may_jump(self) -> bool:
+        return self._session is not None and self._session.may_jump()
+
     def _is_blocked(self) -> bool:
         if self._connection.state is State.CLOSED:
             return False
@@ -243,6 +247,7 @@ class TcpSession(asyncio.BufferedProtocol):
             is_listening=lambda: self._writing_paused_at is None,
             standing=admitted.standing,
             shut_out=lambda: self.close(GoodbyeReason.NOT_ADMITTED),
+            end=partial(self.close, GoodbyeReason.TOO_MANY_ERRORS),
         )
         if self._link is not None:
             self._link.belongs_to(hello.device)

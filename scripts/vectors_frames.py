@@ -147,6 +147,11 @@ def _answer_vectors() -> Iterator[Vector]:
         "Reports 43, 44 and 45.",
     )
     yield frame(
+        "refusal-too-many",
+        Refusal(RefusalCode.TOO_MANY_REPORTS.value, later, 43, 3, 26),
+        "Keep reports 43, 44 and 45; send them again after 26 seconds at the earliest.",
+    )
+    yield frame(
         "refusal-busy",
         Refusal(RefusalCode.BUSY.value, later, 43, 1, 30),
         "Keep report 43; send it again after 30 seconds at the earliest.",

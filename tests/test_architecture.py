@@ -36,6 +36,7 @@ OBSERVE = {
     "gateway/observe_door.py",
     "gateway/observe_events.py",
     "gateway/observe_health.py",
+    "gateway/observe_limits.py",
     "gateway/observe_meter.py",
     "gateway/observe_page.py",
     "gateway/observe_readings.py",

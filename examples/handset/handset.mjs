@@ -16,6 +16,7 @@
 
 import { randomBytes, randomInt } from "node:crypto";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import {
@@ -148,9 +149,16 @@ async function settle(session, report) {
   for (;;) {
     const { message, fields } = await session.receive("ack", "refusal");
     if (message === "refusal") {
-      const { sequence, count } = fields;
+      const { sequence, count, resend, retry_after_seconds: seconds } = fields;
       if (sequence === 0) throw new Unexpected(`refusal ${JSON.stringify(fields)}`);
-      if (report.sequence >= sequence && report.sequence < sequence + count) refusal = fields;
+      if (report.sequence < sequence || report.sequence >= sequence + count) continue;
+      if (resend === RESEND_NEVER) {
+        refusal = fields;
+        continue;
+      }
+      tell("waits", { sequence: report.sequence, code: fields.code, seconds });
+      await sleep(Math.max(1, seconds) * 1000);
+      session.send("report", packReport(report));
     } else if (covered(fields).some(([a, b]) => report.sequence >= a && report.sequence <= b)) {
       tell(refusal ? "refused" : "acked", { sequence: report.sequence, code: refusal?.code });
       return refusal ?? "acked";

@@ -58,6 +58,8 @@ class RefusalCode(IntEnum):
     holds a control character. Ask the inspector again."""
     BUSY = 60
     """No room just now. Send again after the time stated."""
+    TOO_MANY_REPORTS = 61
+    """More than this device's share. Send again after the time stated; nothing of it was kept."""
 
 
 @unique
@@ -90,7 +92,8 @@ class GoodbyeReason(IntEnum):
     GREETING_TIMEOUT = 6
     """No complete greeting arrived in time."""
     TOO_MANY_ERRORS = 7
-    """More bad frames than one session may send."""
+    """More bad frames than one session may send, or more than two windows of frames after a
+    refusal that said to wait."""
 
 
 class ProtocolError(Exception):

@@ -246,3 +246,22 @@ def test_numbers_are_given_without_gaps() -> None:
 def test_a_handset_holds_few_fresh_reports_in_memory(count: int, *, wants: bool) -> None:
     """At the limit it asks for no more."""
     assert handset_with(*build_reports(count)).wants_more is wants
+
+
+def test_emergencies_do_not_wait_for_what_reports_wait_for() -> None:
+    """They have a share of their own at the gateway."""
+    handset = handset_with(*build_reports(2))
+    sent(handset)
+    handset.refused(Refusal(RefusalCode.TOO_MANY_REPORTS, Resend.LATER, 1, 2, 30), now=100.0)
+    handset.add(build_report(sequence=3, urgency=Urgency.EMERGENCY))
+    dispatch = handset.take(101.0)
+    assert dispatch is not None
+    assert [report.sequence for report in dispatch.reports] == [3]
+    assert handset.take(102.0) is None
+    handset.refused(Refusal(RefusalCode.TOO_MANY_REPORTS, Resend.LATER, 3, 1, 10), now=105.0)
+    assert handset.take(114.0) is None
+    assert handset.retry_at == 115.0
+    dispatch = handset.take(115.0)
+    assert dispatch is not None
+    assert [report.sequence for report in dispatch.reports] == [3]
+    assert handset.retry_at == 130.0

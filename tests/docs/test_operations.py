@@ -17,6 +17,7 @@ import gateway.observe_counting
 import gateway.observe_door
 import gateway.observe_events
 import gateway.observe_health
+import gateway.observe_limits
 import gateway.observe_meter
 import gateway.observe_revocation
 import gateway.observe_tasks  # noqa: F401 - all of them register metrics
@@ -36,6 +37,7 @@ PARTS = (
     "_counting",
     "_door",
     "_events",
+    "_limits",
     "_meter",
     "_page",
     "_revocation",

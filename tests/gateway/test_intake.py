@@ -27,7 +27,8 @@ class Rig:
         self.batcher = Batcher(MemoryStore(), BatchSettings(max_items=1, max_pending_items=1))
         self.turns = Turns(lambda _callback: None, lambda: False, lambda: self.now)
         self.asked_again = 0
-        self.intake = Intake(self.batcher, self.turns, self._go_on)
+        self.may_jump = True
+        self.intake = Intake(self.batcher, self.turns, self._go_on, lambda: self.may_jump)
         self.connection = ready(Role.GATEWAY)
         for message in messages:
             self.connection.receive_data(frame_of(message), 0.0)
@@ -117,3 +118,13 @@ async def test_nothing_to_take_waits_for_nothing() -> None:
     rig.connection.receive_data(frame_of(EMERGENCY)[:-1], 0.0)
     assert rig.may_take()
     assert not rig.intake.waits
+
+
+async def test_who_calls_everything_an_emergency_waits_like_the_others() -> None:
+    """Beyond its share its emergencies need room and time."""
+    rig = Rig(EMERGENCY)
+    rig.fill()
+    assert rig.may_take()
+    rig.may_jump = False
+    assert not rig.may_take()
+    assert rig.intake.waits

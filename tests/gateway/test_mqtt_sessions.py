@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.mqtt_sessions import HANDLED_AT_ONCE
+from gateway.allowance import BURST_GREETINGS
+from gateway.mqtt_sessions import HANDLED_AT_ONCE, MAX_UNDER_WAY
 from gateway.protocol import limits
 from gateway.protocol.connection import Event
 from gateway.protocol.errors import RefusalCode, Resend
@@ -25,6 +26,7 @@ from gateway.session import Session
 from gateway.settings import BatchSettings
 from tests.helpers.device_client import secret_of
 from tests.helpers.mqtt_rig import KEY, Rig, hello, report, run_until_done
+from tests.helpers.tcp_gateway import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -277,3 +279,94 @@ async def test_a_session_that_is_shut_out_is_looked_up_again() -> None:
 
     await run_until_done(rig, work())
     assert (list(rig.store.reports), rig.refused) == ([(*KEY, 1)], [1])
+
+
+async def test_a_flood_of_one_device_stands_before_nobody_else() -> None:
+    """Whoever waits for room has turns: the third message of one comes behind the first of all."""
+    rig = Rig(BatchSettings(max_pending_items=1, linger_seconds=0, writers=1))
+    other = (8, 3)
+
+    async def work() -> None:
+        for key in (KEY, other):
+            rig.receive(encode(Ping()), key)
+            assert await rig.reply() == Pong()
+        rig.store.go_on.clear()
+        for sequence in range(1, 101):
+            rig.receive(report(sequence))
+        rig.receive(report(1), other)
+        rig.store.go_on.set()
+        await until(lambda: (*other, 1) in rig.store.reports)
+        assert len(rig.store.reports) < 20
+        await until(lambda: len(rig.store.reports) == 101)
+
+    await run_until_done(rig, work())
+
+
+async def test_one_device_has_only_so_much_under_way() -> None:
+    """What a window, sent twice, cannot explain is refused for now and takes no room."""
+    rig = Rig(BatchSettings(max_pending_items=1, linger_seconds=0, writers=1))
+
+    async def work() -> None:
+        rig.receive(encode(Ping()))
+        assert await rig.reply() == Pong()
+        rig.store.go_on.clear()
+        for sequence in range(1, MAX_UNDER_WAY + 1):
+            rig.receive(report(sequence))
+        assert rig.refused == []
+        rig.receive(report(5_000))
+        assert rig.refused == [1]
+        refusal = await rig.reply()
+        assert isinstance(refusal, Refusal)
+        assert (refusal.code, refusal.sequence) == (RefusalCode.TOO_MANY_REPORTS, 5_000)
+        rig.receive(report(1), (8, 3))
+        assert rig.refused == [1]
+        rig.store.go_on.set()
+        await until(lambda: len(rig.store.reports) == MAX_UNDER_WAY + 1)
+
+    await run_until_done(rig, work())
+    assert (*KEY, 5_000) not in rig.store.reports
+
+
+async def test_greetings_of_one_device_are_bounded() -> None:
+    """Each is a look into the database; beyond its share they get one word a second."""
+    rig = Rig()
+
+    async def work() -> None:
+        for installation in range(1, BURST_GREETINGS + 1):
+            rig.receive(hello(1), (KEY[0], installation))
+        assert rig.replies_waiting() == 0
+        for installation in range(1_001, 1_010):
+            rig.receive(hello(1), (KEY[0], installation))
+        refusal = await rig.reply()
+        assert isinstance(refusal, Refusal)
+        assert (refusal.code, refusal.resend) == (RefusalCode.TOO_MANY_REPORTS, Resend.LATER)
+        rig.receive(hello(1), (8, 3))
+        for _ in range(BURST_GREETINGS + 1):
+            assert isinstance(await rig.reply(), Welcome)
+        assert rig.replies_waiting() == 0
+
+    await run_until_done(rig, work())
+    assert len(rig.acked) == BURST_GREETINGS + 10
+
+
+async def test_who_calls_everything_an_emergency_waits_like_the_others() -> None:
+    """Beyond its share its emergencies wait for room; those of others do not."""
+    rig = Rig(BatchSettings(max_pending_items=2, linger_seconds=0, writers=1))
+    rig.station.allowances.of(KEY[0], 0.0).emergencies.take(60, asyncio.get_running_loop().time())
+    rig.store.holds = lambda parcels: not parcels[0].urgent
+    other = (8, 3)
+
+    async def work() -> None:
+        for sequence in range(1, 10):
+            rig.receive(report(sequence, urgency=Urgency.EMERGENCY))
+        await rig.store.until_held(1)
+        rig.receive(report(10, urgency=Urgency.EMERGENCY))
+        assert rig.batcher.statistics().pending_items <= 3
+        assert rig.sessions._inbox.waiting(KEY[0]) >= 7
+        rig.receive(report(1, urgency=Urgency.EMERGENCY), other)
+        assert await rig.reply() == Ack(1)
+        assert sorted(rig.store.reports) == [(*other, 1)]
+        rig.store.release()
+        await until(lambda: len(rig.store.reports) == 11)
+
+    await run_until_done(rig, work())

@@ -1,17 +1,15 @@
 """A device's conversation, whatever the transport: what is stored, acked, refused and counted."""
 
-from collections.abc import Callable
-
 import pytest
 
 from gateway.handlers.outcome import Answered, Rejected
-from gateway.parcel import ItemVerdict, Parcel, Transport, Verdict
+from gateway.parcel import ItemVerdict, Transport, Verdict
 from gateway.protocol.errors import RefusalCode, Resend
+from gateway.protocol.limits import MAX_SEQUENCE
 from gateway.protocol.messages import (
     Ack,
     BadFrame,
     Goodbye,
-    Message,
     Ping,
     Pong,
     Refusal,
@@ -20,56 +18,14 @@ from gateway.protocol.messages import (
 from gateway.protocol.report import Urgency
 from gateway.protocol.task_messages import Answer, Receipt, TaskAnswer, TaskNoted, TaskReceipt
 from gateway.protocol.wire_report import pack_track
-from gateway.session import Session, Station, TaskReply, item_count, refusals
-from tests.helpers.builders import EDITION_2007, NOW, TABLES, build_track
+from gateway.session import item_count, numbers, refusals
+from tests.helpers.builders import EDITION_2007, build_track
 from tests.helpers.metrics import TCP, LedgerOfMetrics, grown
+from tests.helpers.session_bench import Bench
 from tests.helpers.wire import backlog, wire
 
 STORED, DUPLICATE = Verdict.STORED, Verdict.DUPLICATE
 QUARANTINED, FAILED = Verdict.QUARANTINED, Verdict.FAILED
-
-
-class Bench:
-    """A session whose parcels, replies and turns of the loop the test holds in its hands."""
-
-    def __init__(self, settled_through: int = 0) -> None:
-        self.parcels: list[Parcel] = []
-        self.sent: list[list[Message]] = []
-        self.soon: list[Callable[[], None]] = []
-        self.seconds = 0.0
-        self.task_replies: list[TaskReply] = []
-        station = Station(
-            tables=TABLES,
-            offer=self.parcels.append,
-            refused=lambda _transport, _items: None,
-            unix_time=lambda: float(NOW),
-            monotonic=lambda: self.seconds,
-            call_soon=self.soon.append,
-            take_task_reply=self.task_replies.append,
-        )
-        self.session = Session(
-            station, 5, 7, Transport.TCP, settled_through=settled_through, send=self.sent.append
-        )
-
-    def settle(self, place: int, *verdicts: ItemVerdict) -> None:
-        """Storage's word on a parcel."""
-        parcel = self.parcels[place]
-        parcel.on_settled(parcel, list(verdicts))
-
-    def store(self, place: int, verdict: Verdict = STORED) -> None:
-        """The same verdict on all of a parcel."""
-        self.settle(
-            place, *(ItemVerdict(v.sequence, verdict) for v in self.parcels[place].failed())
-        )
-
-    def turn(self) -> list[Message]:
-        """End this turn of the event loop; what was sent in it."""
-        due, self.soon[:] = self.soon[:], []
-        for callback in due:
-            callback()
-        sent = [message for messages in self.sent for message in messages]
-        self.sent.clear()
-        return sent
 
 
 @pytest.fixture
@@ -308,3 +264,16 @@ def test_how_many_items_a_message_brings() -> None:
     bad = BadFrame(b"", TEXT, "", 4, 17)
     messages = (wire(1), backlog(9), track, bad, Ping(), Goodbye(0))
     assert [item_count(message) for message in messages] == [1, 9, 1, 17, 0, 0]
+
+
+def test_numbers_of_a_message() -> None:
+    """What a refusal names; a message without reports has none."""
+    assert numbers(wire(5)) == (5, 1)
+    assert numbers(backlog(3)) == (1, 3)
+    assert numbers(BadFrame(b"", RefusalCode.MALFORMED_MESSAGE, "", 7, 9)) == (7, 9)
+    assert numbers(BadFrame(b"", RefusalCode.UNKNOWN_MESSAGE, "")) == (0, 1)
+    assert numbers(BadFrame(b"", RefusalCode.MALFORMED_MESSAGE, "", MAX_SEQUENCE, 9)) == (
+        MAX_SEQUENCE,
+        1,
+    )
+    assert numbers(Ping()) == (0, 1)

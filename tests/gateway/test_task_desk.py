@@ -15,7 +15,7 @@ from gateway.protocol.messages import Message, Refusal
 from gateway.protocol.task_messages import Answer, Receipt, TaskNoted, TaskReceipt
 from gateway.session import Session, Station, TaskReply
 from gateway.store_errors import StoreUnavailableError
-from gateway.task_desk import MAX_BATCH, MAX_WAITING, TaskDesk
+from gateway.task_desk import MAX_BATCH, MAX_WAITING, MAX_WAITING_OF_DEVICE, TaskDesk
 from gateway.task_request import Action, Cancellation, Malformed
 from gateway.task_work import Fate, FromDevice, RequestVerdict, Work
 from tests.helpers.builders import NOW, TABLES
@@ -218,12 +218,27 @@ async def test_a_full_desk_drops_unacked() -> None:
     """At its bound it takes one more no more; the sender sends it again."""
     rig, dropped = Rig(), grown("gateway_task_work_dropped_total")
     for task in range(1, MAX_WAITING + 1):
+        rig.desk._of_device.clear()  # as if each were another device's
         rig.answer(task)
     assert (rig.desk.statistics(), dropped(), rig.told) == (MAX_WAITING, 0, [])
     rig.answer(7_777)
     rig.request()
     assert (rig.desk.statistics(), dropped()) == (MAX_WAITING, 2)
     assert rig.told == ["7777 given up", "request given up"]
+
+
+async def test_one_device_does_not_fill_the_desk() -> None:
+    """At its bound its own replies are dropped; requests go on, and later so does it."""
+    async with running(Rig()) as rig:
+        for task in range(1, MAX_WAITING_OF_DEVICE + 1):
+            rig.answer(task)
+        assert rig.told == []
+        rig.answer(7_777)
+        assert rig.told == ["7777 given up"]
+        rig.request()
+        await until(lambda: "request settled" in rig.told)
+        rig.answer(8_888)
+        await until(lambda: "8888 settled" in rig.told)
 
 
 async def test_the_drain_waits_for_what_is_under_way() -> None:

@@ -40,7 +40,7 @@ class Rig:
         self.refused: list[int] = []
         self.attendance = Attendance()
         loop = asyncio.get_running_loop()
-        station = Station(
+        self.station = station = Station(
             tables=TABLES,
             offer=self.batcher.offer,
             refused=lambda _transport, items: self.refused.append(items),
@@ -70,6 +70,10 @@ class Rig:
 
     def _new_acks(self) -> ManualAcks:
         return ManualAcks(lambda mid, _qos: self.acked.append(mid))
+
+    def replies_waiting(self) -> int:
+        """How many replies would be published now."""
+        return self.sessions.replies.qsize()
 
     async def reply(self) -> Message:
         """The next reply that would be published."""

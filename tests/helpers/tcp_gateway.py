@@ -9,6 +9,7 @@ import msgspec
 
 from gateway import observe
 from gateway.admission import Admission
+from gateway.allowance import Allowances
 from gateway.attendance import Attendance
 from gateway.batch_writer import Store
 from gateway.batcher import Batcher
@@ -16,7 +17,7 @@ from gateway.devices import Registration
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.proof import derive_keys
 from gateway.session import Station
-from gateway.settings import BatchSettings, TcpSettings
+from gateway.settings import BatchSettings, LimitSettings, TcpSettings
 from gateway.store_errors import StoreUnavailableError
 from gateway.tcp_server import TcpServer
 from gateway.tcp_session import TcpSession
@@ -70,10 +71,22 @@ class MemoryRegistry:
         )
 
 
+UNLIMITED = LimitSettings(
+    burst_reports=1_000_000, burst_emergencies=1_000_000, burst_quarantined=1_000_000
+)
+"""For tests in which one device brings more than its share."""
+
+
 class TcpGateway:
     """A server, its stations, and its address. Started by `tcp_gateway`."""
 
-    def __init__(self, store: Store, batch: BatchSettings, settings: TcpSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        batch: BatchSettings,
+        settings: TcpSettings,
+        limits: LimitSettings | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._seconds_ahead = 0.0
         self.registry = MemoryRegistry()
@@ -89,6 +102,7 @@ class TcpGateway:
             call_soon=loop.call_soon,
             arrived=self.attendance.arrived,
             left=self.attendance.left,
+            allowances=Allowances(limits or UNLIMITED),
         )
         tls = open_tls(settings) if settings.certificate else None
         self.server = TcpServer(settings, self.station, self.admission, self.batcher, tls=tls)
@@ -116,11 +130,16 @@ class TcpGateway:
 
 @asynccontextmanager
 async def tcp_gateway(
-    store: Store | None = None, *, batch: BatchSettings | None = None, **settings: Any
+    store: Store | None = None,
+    *,
+    batch: BatchSettings | None = None,
+    limits: LimitSettings | None = None,
+    **settings: Any,
 ) -> AsyncIterator[TcpGateway]:
     """Run a server on a free port, with these settings of TCP; drained and closed afterwards."""
     values = msgspec.convert({"host": "127.0.0.1", "port": 0, **settings}, TcpSettings)
-    gateway = TcpGateway(store or MemoryStore(), batch or BatchSettings(linger_seconds=0), values)
+    batch = batch or BatchSettings(linger_seconds=0)
+    gateway = TcpGateway(store or MemoryStore(), batch, values, limits)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(gateway.batcher.run())
         admission = tasks.create_task(gateway.admission.run())
