@@ -117,10 +117,11 @@ class World:
         *,
         publishes: bool = False,
         meters: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[RunningGateway]:
         """`gateway serve` as in production: a process of its own, its settings in the
-        environment, all of them the defaults but for the addresses, `relay.enabled` and
-        `meter.enabled`.
+        environment, all of them the defaults but for the addresses, `relay.enabled`,
+        `meter.enabled` and these.
         """
         tcp_port, http_port = free_port(), free_port()
         environment = {
@@ -133,6 +134,7 @@ class World:
             "GATEWAY_RELAY__ENABLED": str(publishes).lower(),
             "GATEWAY_METER__ENABLED": str(meters).lower(),
             **(_mqtt_environment(broker) if broker else {}),
+            **(settings or {}),
         }
         log = self.directory / "gateway.log"
         http = f"http://127.0.0.1:{http_port}"

@@ -17,7 +17,8 @@ import gateway.observe_counting
 import gateway.observe_events
 import gateway.observe_health
 import gateway.observe_meter
-import gateway.observe_tasks  # noqa: F401 - all of them register metrics
+import gateway.observe_tasks
+import gateway.observe_tls  # noqa: F401 - all of them register metrics
 from gateway import command
 from gateway.app import longest_stop_seconds
 from gateway.cost.period import Period
@@ -27,7 +28,7 @@ from gateway.settings import Settings
 from tests.helpers.markdown import code, number, rows, section_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("", "_bills", "_budgets", "_counting", "_events", "_meter", "_page", "_tasks")
+PARTS = ("", "_bills", "_budgets", "_counting", "_events", "_meter", "_page", "_tasks", "_tls")
 """Of the source of log lines."""
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
