@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from bench import sizes
+from bench.connections import CONNECTIONS, Connections, measure_connections
 from bench.document import write_figures
 from bench.machine import machine
 from bench.measure import Bench
@@ -17,7 +18,7 @@ from bench.parts import CEILING_TITLE, PARTS, RAW_CEILING_TITLE
 from bench.processes import BenchError
 from bench.results import CEILING, RAW_CEILING, SCRIPT, Measurement, Results
 from bench.schedule import schedule
-from bench.tables import render
+from bench.tables import render, render_connections
 from bench.workload import Handset, make_fleet, total_of
 from bench.world import open_world
 from device_sim.reference import quarter
@@ -35,12 +36,13 @@ SIZE_REPORTS: Final = 40_000
 FREE_TEXTS: Final = Path(__file__).parents[1] / "tests" / "data" / "free-texts.txt"
 
 SIZES: Final = "sizes"
+TLS: Final = "tls"
 TITLES: Final = {
     CEILING: CEILING_TITLE,
     RAW_CEILING: RAW_CEILING_TITLE,
     **{part.name: part.title for part in PARTS},
 }
-NAMES: Final = (*TITLES, SIZES)
+NAMES: Final = (*TITLES, SIZES, TLS)
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,7 @@ def main(
     e           the gateway over MQTT, single reports
     e-backlog   the gateway over MQTT, backlogs
     sizes       bytes per report beside JSON and SMS (measures no time)
+    tls         what a connection costs without TLS, with it, and resumed
 
     Without PARTS all of them. Starts its own PostgreSQL and its own broker. What is sent is
     encoded before the clock starts, and comes from a process of its own; each part begins with an
@@ -123,12 +126,14 @@ def main(
         results = _read(earlier) if earlier else measure(choice)
     except (BenchError, ServerFailedError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
-    figures = render(results)
-    click.echo(figures)
+    is_all_tls = results.connections and not (results.measurements or results.sizes)
+    figures = "" if is_all_tls else render(results)
+    of_connections = render_connections(results)
+    click.echo(figures + of_connections)
     if json_file:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
     if write_docs:
-        write_figures(figures)
+        write_figures(figures, of_connections)
 
 
 def measure(choice: Choice) -> Results:
@@ -141,7 +146,7 @@ def measure(choice: Choice) -> Results:
     edition = tables.editions[tables.current]
     of_machine = machine()
     fleet = make_fleet(choice.reports, choice.seed)
-    timed = [name for name in choice.parts if name != SIZES]
+    timed = [name for name in choice.parts if name not in {SIZES, TLS}]
     settings = Settings()
     return Results(
         machine=of_machine,
@@ -157,6 +162,7 @@ def measure(choice: Choice) -> Results:
         unmetered={part.unmetered: part.name for part in PARTS if part.unmetered},
         measurements=_measure_speed(choice, timed, fleet, edition) if timed else [],
         sizes=_measure_sizes(fleet, edition) if SIZES in choice.parts else [],
+        connections=_measure_connections(choice, fleet) if TLS in choice.parts else [],
     )
 
 
@@ -181,6 +187,12 @@ def _measure_speed(
             )
             measurements.append(measured)
     return measurements
+
+
+def _measure_connections(choice: Choice, fleet: Sequence[Handset]) -> list[Connections]:
+    with open_world(choice.directory) as world:
+        world.make_template(fleet)
+        return measure_connections(world, fleet, min(CONNECTIONS, choice.reports))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from statistics import mean, median
 
 import msgspec
 
+from bench.connections import Connections
 from bench.sizes import SizeTable
 
 
@@ -64,6 +65,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     measurements: list[Measurement]
     """In the order in which they were made."""
     sizes: list[SizeTable]
+    connections: list[Connections] = []
 
 
 class Ratio(msgspec.Struct, frozen=True):

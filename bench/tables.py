@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.connections import Connections
 from bench.results import (
     EmergencySummary,
     Quantiles,
@@ -34,9 +35,19 @@ def render(results: Results) -> str:
         if emergencies := summarize_emergencies(results.measurements):
             sections.append(_emergencies(emergencies))
     sections += map(_sizes, results.sizes)
-    machine = "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
     settings = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
-    return "\n\n".join((f"{machine}\n{settings}", *sections)) + "\n"
+    return "\n\n".join((f"{_machine(results)}\n{settings}", *sections)) + "\n"
+
+
+def render_connections(results: Results) -> str:
+    """The table of what connections cost; empty when that was not measured."""
+    if not results.connections:
+        return ""
+    return f"{_machine(results)}\n\n{_connections(results.connections)}\n"
+
+
+def _machine(results: Results) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -165,6 +176,28 @@ def _sizes(sizes: SizeTable) -> str:
     ]
     title = f"{sizes.texts} ({sizes.mean_characters:.1f} characters on average)"
     return f"{title}\n\n{table(head, rows)}"
+
+
+def _connections(measured: Sequence[Connections]) -> str:
+    head = (
+        *("a connection, to the welcome", "bytes up", "bytes down", "around each message"),
+        *("CPU ms of the gateway", "connections/s of one processor", "times the first"),
+    )
+    rows = [
+        (
+            each.kind,
+            f"{each.bytes_up:,}",
+            f"{each.bytes_down:,}",
+            f"{each.bytes_per_message}",
+            f"{each.milliseconds:.2f}",
+            f"{1_000 / each.milliseconds:,.0f}" if each.milliseconds else DASH,
+            f"{each.milliseconds / measured[0].milliseconds:.1f}"
+            if measured[0].milliseconds
+            else DASH,
+        )
+        for each in measured
+    ]
+    return table(head, rows)
 
 
 def _spread_head(what: str) -> Iterator[str]:

@@ -120,10 +120,11 @@ class World:
         *,
         publishes: bool = False,
         meters: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[RunningGateway]:
         """`gateway serve` as in production: a process of its own, its settings in the
         environment, all of them the defaults but for the addresses, `relay.enabled`,
-        `meter.enabled` and a share of emergencies that no caller uses up.
+        `meter.enabled`, a share of emergencies that no caller uses up, and these.
         """
         tcp_port, http_port = free_port(), free_port()
         environment = {
@@ -137,6 +138,7 @@ class World:
             "GATEWAY_METER__ENABLED": str(meters).lower(),
             "GATEWAY_LIMITS__BURST_EMERGENCIES": str(CALLS_EACH),
             **(_mqtt_environment(broker) if broker else {}),
+            **(settings or {}),
         }
         log = self.directory / "gateway.log"
         http = f"http://127.0.0.1:{http_port}"

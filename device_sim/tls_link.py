@@ -67,7 +67,7 @@ class TlsLink:
         await self._stream.send_all(data)
 
     async def receive_some(self) -> bytes:
-        """What arrived. Raises `UntrustedGatewayError` when the certificate is not to be trusted."""
+        """What arrived. Raises `UntrustedGatewayError` when the certificate is not trusted."""
         try:
             data = await self._stream.receive_some()
         except trio.BrokenResourceError as error:

@@ -2,11 +2,14 @@
 //
 //   node examples/handset/handset.mjs --device 350000000000017 --secret 0001...1f
 //       [--host 127.0.0.1] [--port 7440] [--installation N] [--class 102] [--answer N]
+//       [--tls-ca FILE] [--tls-name NAME]
 //
 //   --device        the device number, as `gateway devices add` gave it
 //   --secret        the device's secret, in hex
 //   --installation  drawn at random when left out, as a freshly set-up handset does
 //   --class         the event class to report; 102 is exposed refuse
+//   --tls-ca        speak TLS, and trust this authority (PEM) alone
+//   --tls-name      what the gateway's certificate is for, if not for --host
 //   --answer        in the end, wait a minute for a task and answer it so; 1 is EXISTS
 //
 // Needs Node 20 and nothing else. It prints one line of JSON for each thing that happens. The exit
@@ -15,8 +18,10 @@
 // What a real handset has besides: an outbox that survives a restart, and back-off (section 17).
 
 import { randomBytes, randomInt } from "node:crypto";
-import { connect } from "node:net";
+import { readFileSync } from "node:fs";
+import { connect, isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls } from "node:tls";
 import { parseArgs } from "node:util";
 
 import {
@@ -175,8 +180,16 @@ async function answerTask(session, tasks, answer) {
   expect(fields.task === task && fields.receipt === 0, "the answer is accepted");
 }
 
-async function run({ host, port, classCode, answer, ...identity }) {
-  const session = new Session(connect({ host, port }));
+/** TLS 1.3 with a gateway that this authority has signed for, or plaintext without one (2). */
+function open({ host, port, authority, name }) {
+  if (authority === undefined) return connect({ host, port });
+  const ca = readFileSync(authority);
+  const servername = name ?? (isIP(host) ? "" : host);
+  return connectTls({ host, port, ca, servername, minVersion: "TLSv1.3" });
+}
+
+async function run({ address, classCode, answer, ...identity }) {
+  const session = new Session(open(address));
   const { settled_through: settled, server_time: serverTime } = await greet(session, identity);
   const tasks = new Tasks(serverTime, session.send.bind(session), tell);
   session.onTask = tasks.take.bind(tasks);
@@ -227,6 +240,8 @@ function settings() {
       installation: { type: "string" },
       class: { type: "string", default: "102" },
       answer: { type: "string" },
+      "tls-ca": { type: "string" },
+      "tls-name": { type: "string" },
     },
   });
   const secret = Buffer.from(values.secret ?? "", "hex");
@@ -234,8 +249,12 @@ function settings() {
     throw new TypeError("--device and --secret (16 bytes or more, in hex) are needed");
   }
   return {
-    host: values.host,
-    port: Number(values.port),
+    address: {
+      host: values.host,
+      port: Number(values.port),
+      authority: values["tls-ca"],
+      name: values["tls-name"],
+    },
     device: Number(values.device),
     installation: Number(values.installation ?? randomInt(2 ** 31)),
     classCode: Number(values.class),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from bench.__main__ import NAMES, SIZES, Choice, main, measure
+from bench.__main__ import NAMES, SIZES, TLS, Choice, main, measure
 from bench.results import Results
 from bench.tables import render
 
@@ -21,13 +21,16 @@ def test_all_parts(place: Path) -> None:
     )
     results = measure(choice)
     parts = {measurement.part: measurement for measurement in results.measurements}
-    assert set(parts) == set(NAMES) - {SIZES}
+    assert set(parts) == set(NAMES) - {SIZES, TLS}
     assert parts["c"].reports == parts["d"].reports == REPORTS
     assert all(measurement.rate > 0 for measurement in parts.values())
     assert parts["d"].rss_peak_bytes
     figures = render(results)
     assert all(f"| ({name}) |" in figures for name in parts)
     assert "SMS" in figures
+    plaintext, full, resumed = results.connections
+    assert plaintext.bytes_down < resumed.bytes_down < full.bytes_down
+    assert (plaintext.bytes_per_message, resumed.bytes_per_message) == (0, 22)
     assert msgspec.json.decode(msgspec.json.encode(results), type=Results) == results
 
 

@@ -20,7 +20,8 @@ import gateway.observe_health
 import gateway.observe_limits
 import gateway.observe_meter
 import gateway.observe_revocation
-import gateway.observe_tasks  # noqa: F401 - all of them register metrics
+import gateway.observe_tasks
+import gateway.observe_tls  # noqa: F401 - all of them register metrics
 from gateway import command
 from gateway.app import longest_stop_seconds
 from gateway.cost.period import Period
@@ -42,6 +43,7 @@ PARTS = (
     "_page",
     "_revocation",
     "_tasks",
+    "_tls",
 )
 """Of the source of log lines."""
 

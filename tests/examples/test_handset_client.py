@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -32,6 +33,7 @@ from gateway.protocol.text import encode_text
 from gateway.settings import DatabaseSettings, HttpSettings, Settings, TcpSettings
 from gateway.store import open_pool
 from tests.helpers.builders import NOW
+from tests.helpers.certificates import make_certificate
 from tests.helpers.scripted_gateway import ScriptedGateway
 
 HANDSET = Path(__file__).resolve().parents[2] / "examples" / "handset"
@@ -158,11 +160,25 @@ async def _register(dsn: str) -> None:
         await pool.close()
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_speaks_tls(database_dsn: str, tmp_path: Path, *, is_trusted: bool) -> None:
+    """With a gateway that its authority has signed for, and with no other."""
+    await _register(database_dsn)
+    (tmp_path / "other").mkdir()
+    files = make_certificate(tmp_path)
+    async with _gateway(database_dsn, **files.settings) as (host, port):
+        trusted = files if is_trusted else make_certificate(tmp_path / "other")
+        code, events = await _handset(host, port, SECRET, f"--tls-ca={trusted.authority}")
+    assert code == (0 if is_trusted else 1)
+    assert bool(events) == is_trusted
+
+
 @asynccontextmanager
-async def _gateway(dsn: str) -> AsyncIterator[tuple[str, int]]:
+async def _gateway(dsn: str, **tls: Any) -> AsyncIterator[tuple[str, int]]:
     settings = Settings(
         database=DatabaseSettings(dsn=dsn),
-        tcp=TcpSettings(host="127.0.0.1", port=0, plaintext=True),
+        tcp=TcpSettings(host="127.0.0.1", port=0, plaintext=not tls, **tls),
         http=HttpSettings(port=0),
     )
     stop = asyncio.Event()
@@ -178,10 +194,10 @@ async def _gateway(dsn: str) -> AsyncIterator[tuple[str, int]]:
 
 
 async def _handset(
-    host: str, port: int, secret: bytes
+    host: str, port: int, secret: bytes, *options: str
 ) -> tuple[int | None, list[dict[str, object]]]:
     process = await asyncio.create_subprocess_exec(
-        *_command(host, port, secret), stdout=subprocess.PIPE
+        *_command(host, port, secret), *options, stdout=subprocess.PIPE
     )
     output, _ = await process.communicate()
     return process.returncode, [json.loads(line) for line in output.splitlines()]

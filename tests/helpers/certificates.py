@@ -1,6 +1,6 @@
 """Certificates of an authority that exists for one test run."""
 
-import datetime
+import datetime as dt
 import ssl
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class Certificate(NamedTuple):
 def make_certificate(
     directory: Path,
     authority: trustme.CA | None = None,
-    not_after: datetime.datetime | None = None,
+    not_after: dt.datetime | None = None,
 ) -> Certificate:
     """Write a certificate for the gateway of a test, signed by this authority or a new one."""
     signer = authority or trustme.CA(key_type=trustme.KeyType.ECDSA)
