@@ -19,6 +19,7 @@ ALL = [
     "0005-tasks",
     "0006-metering",
     "0007-dashboards",
+    "0009-archive",
 ]
 
 
