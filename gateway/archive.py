@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
+from gateway.database import CONNECT_TIMEOUT_SECONDS
 from gateway.devices import MAX_NUMBERS_SCANNED
 from gateway.queries import load_queries
 from gateway.settings import ArchiveSettings
@@ -79,7 +80,7 @@ async def archive_of(dsn: str) -> AsyncIterator["Archive"]:
         ArchiveBusyError: Another archiver is at work.
         OSError, asyncpg.PostgresError: The database is away.
     """
-    connection = await asyncpg.connect(dsn, timeout=10, server_settings={"jit": "off"})
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS, server_settings={"jit": "off"})
     try:
         if not await connection.fetchval(_QUERIES["begin"], LOCK_KEY):
             raise ArchiveBusyError("another archiver is at work")

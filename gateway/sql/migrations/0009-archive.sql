@@ -42,9 +42,9 @@ BEGIN
         SELECT FROM added JOIN installation AS known USING (device_id, installation)
         WHERE added.sequence <= known.archived_through AND (
             added.sequence <= known.reports_dropped_through OR EXISTS (
-                SELECT FROM report_archive AS old
-                WHERE old.device_id = added.device_id AND old.installation = added.installation
-                    AND old.sequence = added.sequence
+                SELECT FROM report_archive AS past
+                WHERE past.device_id = added.device_id AND past.installation = added.installation
+                    AND past.sequence = added.sequence
             )
         )
     ) THEN
@@ -72,9 +72,9 @@ BEGIN
         SELECT FROM added JOIN installation AS known USING (device_id, installation)
         WHERE added.sequence <= known.archived_through AND (
             added.sequence <= known.tracks_dropped_through OR EXISTS (
-                SELECT FROM track_archive AS old
-                WHERE old.device_id = added.device_id AND old.installation = added.installation
-                    AND old.sequence = added.sequence
+                SELECT FROM track_archive AS past
+                WHERE past.device_id = added.device_id AND past.installation = added.installation
+                    AND past.sequence = added.sequence
             )
         )
     ) THEN
