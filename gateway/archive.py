@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from gateway.database import CONNECT_TIMEOUT_SECONDS
+from gateway.database import CONNECT_TIMEOUT_SECONDS, transaction
 from gateway.devices import MAX_NUMBERS_SCANNED
 from gateway.queries import load_queries
 from gateway.settings import ArchiveSettings
@@ -54,7 +54,8 @@ class Table:
     name: str
     many: str
     after_days: int
-    drop_after_days: int | None
+    drop_after_days: int
+    """0: never."""
 
     def sql(self, query: str, **names: str) -> str:
         """A statement for this table."""
@@ -80,7 +81,9 @@ async def archive_of(dsn: str) -> AsyncIterator["Archive"]:
         ArchiveBusyError: Another archiver is at work.
         OSError, asyncpg.PostgresError: The database is away.
     """
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS, server_settings={"jit": "off"})
+    connection = await asyncpg.connect(
+        dsn, timeout=CONNECT_TIMEOUT_SECONDS, server_settings={"jit": "off"}
+    )
     try:
         if not await connection.fetchval(_QUERIES["begin"], LOCK_KEY):
             raise ArchiveBusyError("another archiver is at work")
@@ -125,7 +128,7 @@ class Archive:
 
     def months_to_drop(self, table: Table, parts: list[str], now: datetime) -> Iterator[str]:
         """The months all of whose rows are past their keeping time; none unless it is asked for."""
-        if table.drop_after_days is None:
+        if not table.drop_after_days:
             return
         kept_from = now - timedelta(days=table.drop_after_days)
         for part in parts:
@@ -188,7 +191,7 @@ class Archive:
         following = _following(month)
         make = table.sql("make_part", part=part, first=f"{month}", next=f"{following}")
         try:
-            async with self._connection.transaction():
+            async with transaction(self._connection):
                 await self._connection.execute(make)
         except asyncpg.LockNotAvailableError as error:
             raise ArchiveHeldError(f"{table.name}_archive is held: try again later") from error

@@ -184,9 +184,9 @@ class ArchiveSettings(_Section, frozen=True, kw_only=True):
     """A year and a month: until then a report is where the queries of people look."""
     tracks_after_days: Annotated[int, Meta(ge=1, le=36_500)] = 90
     """Tracks are large and seldom asked for."""
-    drop_reports_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
-    """None: kept for ever. A month goes when its last day is so old."""
-    drop_tracks_after_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    drop_reports_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    """A month goes when its last day is so old. 0: kept for ever."""
+    drop_tracks_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
     """The same of tracks."""
 
 

@@ -68,7 +68,7 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
     for many in ("reports", "tracks"):
         after = getattr(settings.archive, f"{many}_after_days")
         drop_after = getattr(settings.archive, f"drop_{many}_after_days")
-        if drop_after is not None and drop_after <= after:
+        if drop_after and drop_after <= after:
             what = f"must be more than archive.{many}_after_days, {after}: only months of the"
             what += " archive are dropped"
             raise SettingsError(_blame(f"archive.drop_{many}_after_days", path, sources, what))

@@ -18,8 +18,8 @@ from gateway.store import PostgresStore, open_pool
 from tests.helpers.builders import build_report, build_reports, build_track
 from tests.helpers.store_contract import DEVICE, INSTALLATION, parcel_of
 
-REPORTS = Table("report", "reports", after_days=1, drop_after_days=None)
-TRACKS = Table("track", "tracks", after_days=1, drop_after_days=None)
+REPORTS = Table("report", "reports", after_days=1, drop_after_days=0)
+TRACKS = Table("track", "tracks", after_days=1, drop_after_days=0)
 CONFLICT = (Verdict.QUARANTINED, RefusalCode.SEQUENCE_CONFLICT)
 
 
@@ -132,7 +132,7 @@ async def test_quarantined_and_accepted_later(world: World) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("old", "moved"),
+    "old, moved",
     [((1, 5), 5), ((1, 3), 3), ((2, 5), 0), ((4, 5), 0)],
     ids=["all", "the first", "all but the first", "the last"],
 )
@@ -169,7 +169,9 @@ async def test_what_is_not_published_stays(world: World) -> None:
     store = PostgresStore(world.pool, gateway="test", remembered_reports=0)
     await store.write([parcel_of(*build_reports(2))])
     await world.age(days=900)
-    await world.pool.execute("UPDATE publication SET stored_at = (SELECT min(stored_at) FROM report)")
+    await world.pool.execute(
+        "UPDATE publication SET stored_at = (SELECT min(stored_at) FROM report)"
+    )
     assert await world.archive() == 0
     await world.pool.execute("DELETE FROM publication")
     assert await world.archive() == 2
@@ -233,7 +235,7 @@ async def waits_for_a_lock(pool: asyncpg.Pool) -> None:
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with asyncio.timeout(10):
-        while not await pool.fetchval(query):
+        while not await pool.fetchval(query):  # noqa: ASYNC110 - another process decides
             await asyncio.sleep(0.01)
 
 
@@ -243,15 +245,16 @@ async def move_uncommitted(connection: asyncpg.Connection) -> Callable[[], objec
     transaction = connection.transaction()
     await transaction.start()
     await Archive(connection).move(REPORTS, tell=quiet)
-    return transaction.commit
+    commit: Callable[[], object] = transaction.commit
+    return commit
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("other", [False, True], ids=["the same", "another content"])
 @pytest.mark.parametrize("with_new", [False, True], ids=["alone", "with new ones"])
 async def test_archived_while_a_batch_waits(world: World, *, other: bool, with_new: bool) -> None:
-    """COPY waits for the very row that is being moved, and then finds the key free. The guard, which
-    looks once more, tells the batch; nothing is stored twice.
+    """COPY waits for the very row that is being moved, and then finds the key free. The guard looks
+    once more and tells the batch; nothing is stored twice.
     """
     await world.verdicts(build_report())
     await world.age(days=900)
@@ -293,7 +296,7 @@ async def test_archived_while_a_merge_waits(world: World) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("table", ["report", "track"])
 async def test_the_guard_stops_every_writer(world: World, table: str) -> None:
-    """A row put in by hand under an archived number is refused, and one under a new number is not."""
+    """A row put in by hand under an archived number is refused; under a new number it is not."""
     await world.verdicts(build_report(), tracks=[build_track(sequence=2)])
     await world.age(days=900)
     await world.archive()

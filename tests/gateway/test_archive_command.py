@@ -32,7 +32,9 @@ def gateway(*arguments: str, dsn: str, **settings: str) -> Result:
     """Run the command in this process."""
     environment = {"GATEWAY_DATABASE__DSN": dsn}
     environment |= {f"GATEWAY_ARCHIVE__{name.upper()}": value for name, value in settings.items()}
-    return CliRunner().invoke(main, ["archive", *arguments], env=environment, catch_exceptions=False)
+    return CliRunner().invoke(
+        main, ["archive", *arguments], env=environment, catch_exceptions=False
+    )
 
 
 def rows(dsn: str, query: str) -> list[tuple[object, ...]]:
@@ -82,7 +84,6 @@ def test_only_what_is_archived_can_be_dropped(database_dsn: str) -> None:
 def test_a_second_one_says_so(database_dsn: str) -> None:
     """Exit code 1 while another archiver is at work, and nothing is done."""
 
-
     # The command sets signal handlers, which only a main thread may.
     async def as_process() -> tuple[int, str]:
         async with archive_of(database_dsn):
@@ -120,9 +121,8 @@ def stopped(dsn: str, number: signal.Signals) -> tuple[int, str]:
         )
         look = await asyncpg.connect(dsn)
         async with asyncio.timeout(30):
-            while not await look.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            ):
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while not await look.fetchval(waiting):  # noqa: ASYNC110 - another process decides
                 await asyncio.sleep(0.02)
         process.send_signal(number)
         if number is not signal.SIGKILL:
