@@ -1,4 +1,4 @@
-"""The command line: `gateway serve | migrate | devices | tasks | events | cost | archive | demo`."""
+"""The command line: `gateway serve | migrate | devices | tasks | events | cost | archive | ...`."""
 
 import asyncio
 import signal
