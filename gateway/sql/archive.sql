@@ -37,7 +37,7 @@ SELECT device_id, installation, stored_at < $3 AS is_old FROM found LIMIT $4
 -- name: settle
 -- Index: installation_pkey, report_pkey, track_pkey, quarantine's unique key; for each installation the numbers above the
 -- remembered watermark, at most $3 of each table. Again: the watermark only ever rises to what the rows say. As in look_up,
--- for those who do not greet any more.
+-- which does not see what is archived: here a gap that closed late is noticed, and who does not greet any more is marked too.
 INSERT INTO installation (device_id, installation, settled_through)
 SELECT asked.device_id, asked.installation, known.settled_through + run.length
 FROM unnest($1::bigint[], $2::integer[]) AS asked (device_id, installation)
@@ -64,11 +64,24 @@ CROSS JOIN LATERAL (
              WHERE quarantine.device_id = asked.device_id AND quarantine.installation = asked.installation
                  AND sequence > known.settled_through
              ORDER BY sequence LIMIT $3)
+            UNION
+            (SELECT sequence FROM report_archive
+             WHERE report_archive.device_id = asked.device_id AND report_archive.installation = asked.installation
+                 AND sequence > known.settled_through
+             ORDER BY sequence LIMIT $3)
+            UNION
+            (SELECT sequence FROM track_archive
+             WHERE track_archive.device_id = asked.device_id AND track_archive.installation = asked.installation
+                 AND sequence > known.settled_through
+             ORDER BY sequence LIMIT $3)
         ) AS numbers
     ) AS positions
     WHERE sequence = without_gap
 ) AS run
-WHERE run.length > 0
+WHERE run.length > 0 OR NOT EXISTS (
+    SELECT FROM installation
+    WHERE installation.device_id = asked.device_id AND installation.installation = asked.installation
+)
 ORDER BY asked.device_id, asked.installation
 ON CONFLICT (device_id, installation) DO UPDATE SET
     settled_through = greatest(installation.settled_through, excluded.settled_through)
@@ -96,16 +109,15 @@ ALTER TABLE {table}_archive ATTACH PARTITION {part} FOR VALUES FROM ('{first} 00
 
 -- name: move
 -- Index: installation_pkey, {table}_pkey. Again: goes on with the next. One statement is one transaction: the rows leave,
--- arrive and are marked as archived together. The first $4 rows of an installation, as far as all below is settled (so the
--- watermark never needs them) and each is older than $3 (so what is archived has no gap).
+-- arrive and are marked as archived together. The first $4 rows of an installation, as far as each is older than $3. It was settled
+-- before, so the watermark stands above all of them, or below a gap that keeps it there.
 WITH next AS (
     SELECT sequence, bool_and(stored_at < $3) OVER (ORDER BY sequence) AS is_old
     FROM (
         SELECT sequence, stored_at FROM {table}
         WHERE device_id = $1 AND installation = $2
-            AND sequence <= (SELECT settled_through FROM installation WHERE device_id = $1 AND installation = $2)
         ORDER BY sequence LIMIT $4
-    ) AS settled
+    ) AS first
 ), moved AS (
     DELETE FROM {table}
     WHERE device_id = $1 AND installation = $2 AND sequence IN (SELECT sequence FROM next WHERE is_old)
