@@ -1,4 +1,4 @@
-"""A dump of a running system is one moment of it: restored, everything is true, and work goes on."""
+"""A dump of a running system is one moment of it: restored, all is true, and work goes on."""
 
 import asyncio
 from pathlib import Path
@@ -80,10 +80,13 @@ async def assert_one_moment(dsn: str, before: dict[int, int], load: Load) -> Non
     assert keys <= {(d, 1, n) for d, sent in load.sent.items() for n in range(1, sent + 1)}
     assert await look.rows("SELECT sum(stored)::int FROM ledger") == [(len(keys),)]
     assert await look.rows("SELECT sum(reports)::int FROM publication") == [(len(keys),)]
-    assert await look.rows(
-        "SELECT device_id FROM installation AS i WHERE settled_through > (SELECT count(*)"
-        " FROM report WHERE report.device_id = i.device_id AND sequence <= i.settled_through)"
-    ) == []
+    assert (
+        await look.rows(
+            "SELECT device_id FROM installation AS i WHERE settled_through > (SELECT count(*)"
+            " FROM report WHERE report.device_id = i.device_id AND sequence <= i.settled_through)"
+        )
+        == []
+    )
 
 
 async def test_dump_and_restore(

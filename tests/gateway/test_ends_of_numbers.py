@@ -21,6 +21,7 @@ from tests.helpers.brokers import Broker
 from tests.helpers.device_client import connect, greeted
 from tests.helpers.mqtt_device import mqtt_device
 from tests.helpers.served_gateway import Look, register, served_gateway
+from tests.helpers.task_world import mqtt_settings, until_ready
 from tests.helpers.wire import backlog, wire
 
 pytestmark = pytest.mark.asyncio
@@ -69,15 +70,13 @@ async def test_the_last_numbers_over_tcp(dsn: str) -> None:
 async def test_the_last_numbers_over_mqtt(dsn: str, nats_broker: Broker) -> None:
     """The same over MQTT."""
     identity = (MAX_DEVICE_ID, MAX_INSTALLATION)
-    mqtt = {
-        "enabled": True, "host": nats_broker.host, "port": nats_broker.gateway_port,
-        "shared_group": "",
-    }  # fmt: skip
+    mqtt = mqtt_settings(nats_broker) | {"shared_group": ""}
     name = f"ends-{next(_numbers)}"
     async with (
-        served_gateway(dsn, name, mqtt=mqtt, relay={"enabled": False}),
+        served_gateway(dsn, name, mqtt=mqtt, relay={"enabled": False}) as gateway,
         mqtt_device(nats_broker, *identity) as device,
     ):
+        await until_ready(gateway)
         await device.greet()
         assert isinstance(await device.receive(), Welcome)
         await device.publish(backlog(2, MAX_SEQUENCE - 1))
@@ -96,7 +95,7 @@ async def test_the_last_numbers_over_mqtt(dsn: str, nats_broker: Broker) -> None
 
 
 async def test_a_clock_that_is_behind(dsn: str) -> None:
-    """A report of ten days ago, and one at the earliest believable moment, is stored with its time."""
+    """Ten days ago, and the earliest believable moment: stored with the time that was told."""
     now = int(time.time())
     times = {1: now - 10 * 86_400, 2: MIN_OBSERVED_AT}
     async with served_gateway(dsn) as gateway, greeted(gateway.tcp) as client:

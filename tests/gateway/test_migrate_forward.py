@@ -1,4 +1,4 @@
-"""From each released schema, full of data, to the newest: nothing is lost, and a gateway runs on it;
+"""From each released schema, full of data, to the newest: nothing is lost, a gateway runs on it;
 also with two gateways that start meanwhile, and with one that is killed in the middle.
 """
 
@@ -43,11 +43,16 @@ Content = dict[str, list[str]]
 """Each table's rows as JSON of the columns that there were, sorted."""
 
 
-async def make_schema(dsn: str, place: Path, names: list[str]) -> None:
-    """A database as a release with these migrations left it, with rows in everything."""
+def copy_migrations(place: Path, names: list[str]) -> None:
+    """The folder as that release had it."""
     place.mkdir()
     for name in names:
         shutil.copy(FOLDER / f"{name}.sql", place)
+
+
+async def make_schema(dsn: str, place: Path, names: list[str]) -> None:
+    """A database as a release with these migrations left it, with rows in everything."""
+    await asyncio.to_thread(copy_migrations, place, names)
     connection = await asyncpg.connect(dsn)
     await pogo_sql.ensure_pogo_sync(connection)
     await pogo.apply(connection, place, schema_name="public", logger=module._QUIET)

@@ -4,6 +4,8 @@ is brought up to date, with the awkward cases.
 The device is number 1 with the secret of tests; its reports 1 to 3 are those of `wire`.
 """
 
+# ruff: noqa: E501 - rows of SQL read best in one line
+
 from typing import Final
 
 from gateway.protocol.proof import derive_keys
