@@ -222,7 +222,6 @@ async def test_one_at_a_time(world: World) -> None:
         with pytest.raises(ArchiveBusyError):
             async with archive_of(world.dsn):
                 pass
-    # The lock goes with the connection, which the server notices by itself.
     for _ in range(100):
         try:
             async with archive_of(world.dsn):
@@ -244,13 +243,11 @@ async def waits_for_a_lock(pool: asyncpg.Pool) -> None:
 
 
 async def move_uncommitted(connection: asyncpg.Connection) -> Callable[[], object]:
-    """Archive the contract's reports in a transaction that is left open; gives its commit."""
-    await Archive(connection).parts(REPORTS)
+    """Archive in a transaction that is left open; gives its commit."""
     transaction = connection.transaction()
     await transaction.start()
     await Archive(connection).move(REPORTS, tell=quiet)
-    commit: Callable[[], object] = transaction.commit
-    return commit
+    return transaction.commit  # type: ignore[no-any-return] - asyncpg has no types
 
 
 @pytest.mark.asyncio
@@ -279,12 +276,12 @@ async def test_archived_while_a_batch_waits(world: World, *, other: bool, with_n
 
 @pytest.mark.asyncio
 async def test_archived_while_a_merge_waits(world: World) -> None:
-    """The same in the slower way, which a batch takes that holds a known key besides."""
+    """The same in the slower way, taken by a batch with a known key."""
     await world.verdicts(build_report(), build_report(sequence=2))
     await world.age(days=900, sequences=(1, 1))
     connection = await asyncpg.connect(world.dsn)
     commit = await move_uncommitted(connection)
-    # COPY meets number 1 first and would wait: let it fail at once by a key of another device.
+    # Let COPY fail at once, by a known key that sorts before.
     await world.verdicts(build_report(), device_id=1)
     parcels = [parcel_of(build_report(), device_id=1), parcel_of(build_report())]
     async with asyncio.TaskGroup() as group:
@@ -390,7 +387,7 @@ async def test_the_archive_has_the_columns_of_its_table(world: World) -> None:
 
 @pytest.mark.asyncio
 async def test_refusals_of_a_welcome(world: World) -> None:
-    """What was in quarantine and accepted after all is no refusal, also when it is archived."""
+    """What was accepted after all is no refusal, also when it is archived."""
     await world.pool.execute(
         "INSERT INTO quarantined_frame VALUES ('d', 'f');"
         " INSERT INTO quarantine (device_id, installation, sequence, transport, code, distinct_by,"
