@@ -350,9 +350,7 @@ def test_a_month_is_dropped_when_its_last_day_is_past(database_dsn: str) -> None
 
 @pytest.mark.asyncio
 async def test_a_backup_is_not_disturbed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While somebody reads the whole archive, rows move and months are made; a drop gives up soon,
-    so that nobody queues behind it, and goes through afterwards.
-    """
+    """While it reads, rows move and months are made; a drop gives up soon, and goes through later."""
     monkeypatch.setattr(module, "LOCK_TIMEOUT_MS", 50)
     await world.verdicts(build_report())
     await world.age(days=900)
