@@ -247,7 +247,7 @@ async def move_uncommitted(connection: asyncpg.Connection) -> Callable[[], objec
     transaction = connection.transaction()
     await transaction.start()
     await Archive(connection).move(REPORTS, tell=quiet)
-    return transaction.commit  # type: ignore[no-any-return] - asyncpg has no types
+    return transaction.commit  # type: ignore[no-any-return]
 
 
 @pytest.mark.asyncio
@@ -350,7 +350,7 @@ def test_a_month_is_dropped_when_its_last_day_is_past(database_dsn: str) -> None
 
 @pytest.mark.asyncio
 async def test_a_backup_is_not_disturbed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it reads, rows move and months are made; a drop gives up soon, and goes through later."""
+    """While it reads, rows move and months are made; a drop gives up soon, and works later."""
     monkeypatch.setattr(module, "LOCK_TIMEOUT_MS", 50)
     await world.verdicts(build_report())
     await world.age(days=900)
