@@ -28,7 +28,8 @@ _QUERY: Final = """
 SELECT device_id, installation, sequence, edition, extract(epoch FROM observed_at)::bigint,
        kind::text, class_code, urgency::text, simple, patrol::text, grid, lat_e5, lon_e5,
        accuracy_m, description, pictures, component, street_code
-FROM report WHERE device_id = ANY(%s) ORDER BY device_id, installation, sequence
+FROM (SELECT * FROM report UNION ALL SELECT * FROM report_archive) AS report
+WHERE device_id = ANY(%s) ORDER BY device_id, installation, sequence
 """
 _KINDS: Final = {kind.name.lower(): int(kind) for kind in Kind}
 _URGENCIES: Final = {urgency.name.lower(): int(urgency) for urgency in Urgency}

@@ -1,4 +1,4 @@
-"""The command line: `gateway serve | migrate | devices | tasks | events | cost | demo`."""
+"""The command line: `gateway serve | migrate | devices | tasks | events | cost | archive | ...`."""
 
 import asyncio
 import signal
@@ -8,6 +8,7 @@ import click
 
 from gateway import __version__, observe
 from gateway.app import serve as serve_gateway
+from gateway.archive_command import archive
 from gateway.collector import calm_collector
 from gateway.command import load_or_exit, run_or_exit
 from gateway.cost_command import cost
@@ -82,6 +83,7 @@ main.add_command(devices)
 main.add_command(tasks)
 main.add_command(events)
 main.add_command(cost)
+main.add_command(archive)
 main.add_command(demo)
 
 if __name__ == "__main__":

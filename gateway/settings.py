@@ -217,6 +217,19 @@ class CostSettings(_Section, frozen=True, kw_only=True):
         return parse_period(self.played_as) if self.played_as else None
 
 
+class ArchiveSettings(_Section, frozen=True, kw_only=True):
+    """When `gateway archive` takes rows out of the tables that gateways write to."""
+
+    reports_after_days: Annotated[int, Meta(ge=1, le=36_500)] = 400
+    """A year and a month: until then a report is where the queries of people look."""
+    tracks_after_days: Annotated[int, Meta(ge=1, le=36_500)] = 90
+    """Tracks are large and seldom asked for."""
+    drop_reports_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    """A month goes when its last day is so old. 0: kept for ever."""
+    drop_tracks_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    """The same of tracks."""
+
+
 class HttpSettings(_Section, frozen=True, kw_only=True):
     """Metrics, health and the page for ops."""
 
@@ -254,5 +267,6 @@ class Settings(_Section, frozen=True, kw_only=True):
     tasks: TaskSettings = TaskSettings()
     meter: MeterSettings = MeterSettings()
     cost: CostSettings = CostSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()

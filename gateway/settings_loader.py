@@ -65,6 +65,13 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
         ):
             what = f"must be above 0 and at most {MAX_BUDGET:,}, in whole cents"
             raise SettingsError(_blame(f"cost.{name}", path, sources, what))
+    for many in ("reports", "tracks"):
+        after = getattr(settings.archive, f"{many}_after_days")
+        drop_after = getattr(settings.archive, f"drop_{many}_after_days")
+        if drop_after and drop_after <= after:
+            what = f"must be more than archive.{many}_after_days, {after}: only months of the"
+            what += " archive are dropped"
+            raise SettingsError(_blame(f"archive.drop_{many}_after_days", path, sources, what))
     try:
         settings.cost.played_period()
     except ValueError as error:

@@ -66,6 +66,11 @@ async def merge_rows(
     try:
         async with transaction(connection):
             known = await _merge(connection, target, rows)
+    except asyncpg.UniqueViolationError:
+        # Known keys are passed over, so it is the guard of the archive: a key was moved there while
+        # the insert waited for it. It moves once, and the next statement sees it there.
+        await merge_rows(connection, target, batch, rows)
+        return
     except ROW_ERRORS as error:
         if len(rows) == 1:
             batch.unstorable(rows[0], str(error))

@@ -2,7 +2,7 @@
 
 -- name: look_up
 -- Index: device_pkey, installation_pkey, report_pkey, track_pkey, quarantine's unique key; for each greeting it reads the
--- numbers above the remembered watermark, at most $4 of each table. Again: the watermark only ever rises to what the rows
+-- numbers above the remembered watermark, at most $4 of each table (what is archived lies below it). Again: the watermark only ever rises to what the rows
 -- say. A row of installation is made only for one that has stored something, which only an admitted device can: strangers
 -- who greet with made-up numbers fill no table.
 WITH asked AS (
@@ -68,6 +68,20 @@ CROSS JOIN LATERAL (
                 SELECT FROM track
                 WHERE track.device_id = quarantine.device_id AND track.installation = quarantine.installation
                     AND track.sequence = quarantine.sequence
+                UNION ALL
+                SELECT FROM installation AS past
+                WHERE past.device_id = quarantine.device_id AND past.installation = quarantine.installation
+                    AND past.archived_through >= quarantine.sequence AND (
+                        EXISTS (
+                            SELECT FROM report_archive AS old
+                            WHERE old.device_id = quarantine.device_id AND old.installation = quarantine.installation
+                                AND old.sequence = quarantine.sequence
+                        ) OR EXISTS (
+                            SELECT FROM track_archive AS old
+                            WHERE old.device_id = quarantine.device_id AND old.installation = quarantine.installation
+                                AND old.sequence = quarantine.sequence
+                        )
+                    )
             ))
         ORDER BY sequence, id DESC
         LIMIT $5

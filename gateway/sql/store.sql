@@ -6,30 +6,53 @@ CREATE TEMPORARY TABLE IF NOT EXISTS report_stage (LIKE report INCLUDING DEFAULT
 TRUNCATE report_stage
 
 -- name: merge_reports
--- Index: report_pkey. Again: rows that are there already are left alone and not returned. In order of key, so that two
--- gateways with the same keys wait for each other and never in a circle.
+-- Index: report_pkey, and for numbers that may be archived installation_pkey and the keys of report_archive (OFFSET 0 keeps
+-- them from being read whole). Again: rows that are there already, or archived, are left alone and not returned. In order of
+-- key, so that two gateways with the same keys wait for each other and never in a circle.
 INSERT INTO report
-SELECT * FROM report_stage ORDER BY device_id, installation, sequence
+SELECT * FROM report_stage AS s
+WHERE NOT EXISTS (
+    SELECT FROM installation AS known
+    WHERE known.device_id = s.device_id AND known.installation = s.installation AND s.sequence <= known.archived_through
+        AND (s.sequence <= known.reports_dropped_through OR EXISTS (
+            SELECT FROM report_archive AS old
+            WHERE old.device_id = s.device_id AND old.installation = s.installation AND old.sequence = s.sequence
+        ))
+    OFFSET 0
+)
+ORDER BY device_id, installation, sequence
 ON CONFLICT DO NOTHING
 RETURNING device_id, installation, sequence
 
 -- name: compare_reports
 -- Index: report_pkey, once for each row asked for: OFFSET 0 forbids the planner to read the whole table, which it would
--- prefer as it knows nothing of the stage. Reads only.
+-- prefer as it knows nothing of the stage; the keys of report_archive for numbers that may stand there. Reads only. A number
+-- of a month that was dropped differs: nobody can say any more what it held.
 SELECT
     s.device_id, s.installation, s.sequence,
-    (s.edition, s.observed_at, s.kind, s.class_code, s.urgency, s.simple, s.patrol, s.grid, s.lat_e5, s.lon_e5,
-     s.accuracy_m, s.description, s.pictures, s.component)
-    IS DISTINCT FROM
-    (r.edition, r.observed_at, r.kind, r.class_code, r.urgency, r.simple, r.patrol, r.grid, r.lat_e5, r.lon_e5,
-     r.accuracy_m, r.description, r.pictures, r.component) AS differs
+    CASE
+        WHEN r.device_id IS NOT NULL THEN
+            (s.edition, s.observed_at, s.kind, s.class_code, s.urgency, s.simple, s.patrol, s.grid, s.lat_e5, s.lon_e5,
+            s.accuracy_m, s.description, s.pictures, s.component)
+            IS DISTINCT FROM
+            (r.edition, r.observed_at, r.kind, r.class_code, r.urgency, r.simple, r.patrol, r.grid, r.lat_e5, r.lon_e5,
+            r.accuracy_m, r.description, r.pictures, r.component)
+        ELSE (
+            SELECT s.sequence <= known.reports_dropped_through FROM installation AS known
+            WHERE known.device_id = s.device_id AND known.installation = s.installation
+        )
+    END AS differs
 FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS asked (device_id, installation, sequence)
 JOIN report_stage AS s USING (device_id, installation, sequence)
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT * FROM report
     WHERE report.device_id = s.device_id AND report.installation = s.installation AND report.sequence = s.sequence
+    UNION ALL
+    SELECT old.* FROM installation AS known JOIN report_archive AS old USING (device_id, installation)
+    WHERE known.device_id = s.device_id AND known.installation = s.installation AND s.sequence <= known.archived_through
+        AND old.sequence = s.sequence
     OFFSET 0
-) AS r
+) AS r ON true
 
 -- name: make_track_stage
 -- As make_report_stage.
@@ -39,7 +62,17 @@ TRUNCATE track_stage
 -- name: merge_tracks
 -- Index: track_pkey. Again: as merge_reports.
 INSERT INTO track
-SELECT * FROM track_stage ORDER BY device_id, installation, sequence
+SELECT * FROM track_stage AS s
+WHERE NOT EXISTS (
+    SELECT FROM installation AS known
+    WHERE known.device_id = s.device_id AND known.installation = s.installation AND s.sequence <= known.archived_through
+        AND (s.sequence <= known.tracks_dropped_through OR EXISTS (
+            SELECT FROM track_archive AS old
+            WHERE old.device_id = s.device_id AND old.installation = s.installation AND old.sequence = s.sequence
+        ))
+    OFFSET 0
+)
+ORDER BY device_id, installation, sequence
 ON CONFLICT DO NOTHING
 RETURNING device_id, installation, sequence
 
@@ -47,15 +80,26 @@ RETURNING device_id, installation, sequence
 -- Index: track_pkey. As compare_reports.
 SELECT
     s.device_id, s.installation, s.sequence,
-    (s.edition, s.observed_at, s.lat_e5, s.lon_e5, s.accuracy_m)
-    IS DISTINCT FROM (r.edition, r.observed_at, r.lat_e5, r.lon_e5, r.accuracy_m) AS differs
+    CASE
+        WHEN r.device_id IS NOT NULL THEN
+            (s.edition, s.observed_at, s.lat_e5, s.lon_e5, s.accuracy_m)
+            IS DISTINCT FROM (r.edition, r.observed_at, r.lat_e5, r.lon_e5, r.accuracy_m)
+        ELSE (
+            SELECT s.sequence <= known.tracks_dropped_through FROM installation AS known
+            WHERE known.device_id = s.device_id AND known.installation = s.installation
+        )
+    END AS differs
 FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS asked (device_id, installation, sequence)
 JOIN track_stage AS s USING (device_id, installation, sequence)
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT * FROM track
     WHERE track.device_id = s.device_id AND track.installation = s.installation AND track.sequence = s.sequence
+    UNION ALL
+    SELECT old.* FROM installation AS known JOIN track_archive AS old USING (device_id, installation)
+    WHERE known.device_id = s.device_id AND known.installation = s.installation AND s.sequence <= known.archived_through
+        AND old.sequence = s.sequence
     OFFSET 0
-) AS r
+) AS r ON true
 
 -- name: quarantine
 -- Index: quarantine's unique key and quarantined_frame_pkey. Again: the same thing of the same installation makes no second

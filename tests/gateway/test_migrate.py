@@ -20,6 +20,7 @@ ALL = [
     "0006-metering",
     "0007-dashboards",
     "0008-devices",
+    "0009-archive",
 ]
 
 
