@@ -89,6 +89,10 @@ class Author:
 
     # Frames.
 
+    def plain(self, report: Report) -> Frame:
+        """A report alone, in the usual form."""
+        return Frame(encode(pack_report(report, self.edition)), (self._good(report),))
+
     def single(self, report: Report) -> Frame:
         """A report alone, its text in any of the three forms."""
         wire = pack_report(report, self.edition)
