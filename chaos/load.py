@@ -66,7 +66,8 @@ async def make_fleets(directory: Path, seed: int, seconds: float) -> list[Path]:
     chosen = [*("--seed", str(seed)), *_scale(seconds)]
     await _done("-m", "device_sim", "fleet", "--out", str(fleet), *chosen)
     scale = ("--devices", str(CREW_DEVICES), "--seed", str(seed))
-    return [fleet]
+    await _done("-m", "chaos.crew", "fleet", "--out", str(crew), *scale)
+    return [fleet, crew]
 
 
 def make_load(world: World, directory: Path, seed: int, seconds: float) -> Load:
@@ -90,7 +91,7 @@ def make_load(world: World, directory: Path, seed: int, seconds: float) -> Load:
     environment = {"DEVICE_SIM_CENTRE_PASSWORD": world.workflow.password}
     return Load(
         Program("the honest fleet", fleet, directory / "fleet.log", environment),
-        Program("the crew", ["-c", "0"], directory / "crew.log", {}),
+        Program("the crew", crew, directory / "crew.log", {}),
         summary,
         journal,
     )

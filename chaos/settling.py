@@ -1,8 +1,8 @@
 """The end of a run: all settle, and the gateways give back what they took."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import asyncpg
 
@@ -11,6 +11,7 @@ from chaos.gateway import POLL_SECONDS, Residue
 from chaos.load import SETTLE_WITHIN_SECONDS, Load
 from chaos.processes import ChaosError
 from chaos.world import World
+from device_sim.play import EXIT_DIFFERENT
 from gateway.app import longest_stop_seconds
 from gateway.events import REPORT_STORED
 from gateway.settings import Settings
@@ -26,9 +27,10 @@ reports, devices and texts, which are bounded, have filled."""
 GIVEN_BACK_WITHIN_SECONDS: Final = 15.0
 """Sessions whose handsets are gone have ended, and connections that were in doubt are replaced."""
 
-_WAITING: Final = (
-    "SELECT count(*) FROM publication WHERE delivered_at IS NULL OR NOT is_counted"
-)
+WRONG: Final = ("missing", "missing_acked", "extra", "altered", "refused", "failed_handsets")
+"""Figures of the fleet that must be 0."""
+
+_WAITING: Final = "SELECT count(*) FROM publication WHERE delivered_at IS NULL OR NOT is_counted"
 
 
 async def settle(
@@ -46,14 +48,31 @@ async def settle(
         code = await program.ended(SETTLE_WITHIN_SECONDS)
         ended = "has not settled" if code is None else f"ended with code {code}"
         say(f"{program.name} {ended}")
-        if code != 0:
+        if code != 0 and not (program is load.fleet and code == EXIT_DIFFERENT):
             findings.append(f"{program.name} {ended}:\n{program.tail()}")
+    findings += fleet_findings(load.figures())
     if not await _until_nothing_waits(world.dsn):
         findings.append("not everything that is stored is published and counted")
     stored = await _count(world.dsn, "SELECT count(*) FROM report")
     await collected.until(
         lambda: len(collected.firsts(REPORT_STORED)) >= stored, GIVEN_BACK_WITHIN_SECONDS
     )
+    return findings
+
+
+def fleet_findings(figures: Mapping[str, Any]) -> list[str]:
+    """What the fleet's own comparison, row by row, says must not be. That requests for tasks were
+    refused is no fault: those that came too late must be.
+    """
+    if not figures:
+        return ["the honest fleet came to no end"]
+    findings = [f"the honest fleet: {name} {figures[name]}" for name in WRONG if figures[name]]
+    if not figures["reports_expected"] == figures["acked"] == figures["equal"]:
+        findings.append("the honest fleet: not every report is acked and stored as it was sent")
+    wrong = {name: count for name, count in figures["tasks_verified"].items() if name != "equal"}
+    findings += [f"tasks of the honest fleet: {name} {n}" for name, n in wrong.items() if n]
+    if figures["asked_for"]["tasks_not_over"]:
+        findings.append("the centre does not know the end of all its tasks")
     return findings
 
 

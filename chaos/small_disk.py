@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-DISK_BYTES: Final = 512 * 1024 * 1024
+DISK_BYTES: Final = 256 * 1024 * 1024
 """A fresh cluster, a copy of PostgreSQL's programs, and the log of an hour; it lies in memory."""
-
-BLOCK_BYTES: Final = 1024 * 1024
 
 PAGE_BYTES: Final = 4_096
 """What the file system gives out at once."""
@@ -32,13 +30,14 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Leave not a byte."""
-        with self._ballast.open("wb", buffering=0) as file:
-            for size in (BLOCK_BYTES, PAGE_BYTES):
+        with self._ballast.open("wb") as file:
+            taken, portion = 0, DISK_BYTES
+            while portion >= PAGE_BYTES:
                 try:
-                    while file.write(bytes(size)):
-                        pass
+                    os.posix_fallocate(file.fileno(), taken, portion)
+                    taken += portion
                 except OSError:
-                    continue
+                    portion //= 2
 
     def empty(self) -> None:
         """Give it all back."""
