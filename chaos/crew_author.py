@@ -14,7 +14,7 @@ from gateway.protocol import limits
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.messages import WireReport, encode
 from gateway.protocol.report import Kind as ReportKind
-from gateway.protocol.report import Patrol, Report, Track, TrackPoint, Urgency
+from gateway.protocol.report import Patrol, Report, Track, TrackPoint
 from gateway.protocol.tables import Edition
 from gateway.protocol.text import GB18030_EXT_TYPE, encode_text
 from gateway.protocol.wire_report import pack_backlog, pack_report, pack_track
@@ -88,6 +88,10 @@ class Author:
         return Track(sequence, self.edition.number, points)
 
     # Frames.
+
+    def plain(self, report: Report) -> Frame:
+        """A report alone, in the usual form."""
+        return Frame(encode(pack_report(report, self.edition)), (self._good(report),))
 
     def single(self, report: Report) -> Frame:
         """A report alone, its text in any of the three forms."""
@@ -164,6 +168,11 @@ def _changed(**changes: object) -> Callable[[Author, WireReport], WireReport]:
     return lambda _author, wire: msgspec.structs.replace(wire, **changes)
 
 
+def _traits(bits: int) -> Callable[[Author, WireReport], WireReport]:
+    """Bits that mean nothing, beside its own: its kind decides which classes there are."""
+    return lambda _author, wire: msgspec.structs.replace(wire, traits=wire.traits | bits)
+
+
 def _control_character(author: Author, wire: WireReport) -> WireReport:
     sign = author.random.choice(("\0", "\n", "\x7f", "\x85"))
     return msgspec.structs.replace(wire, text=f"a{sign}b")
@@ -182,7 +191,7 @@ _FAULTS: Final[tuple[tuple[Callable[[Author, WireReport], WireReport], RefusalCo
     (_changed(text=msgpack.ExtType(3, b"x")), RefusalCode.BAD_TEXT),
     (_control_character, RefusalCode.BAD_TEXT),
     (_changed(component=limits.MAX_COMPONENT), RefusalCode.BAD_COMPONENT),
-    (_changed(traits=Urgency.EMERGENCY << 1 | 0b10), RefusalCode.BAD_TRAITS),
-    (_changed(traits=0b110000), RefusalCode.BAD_TRAITS),
+    (_traits(0b000110), RefusalCode.BAD_TRAITS),
+    (_traits(0b110000), RefusalCode.BAD_TRAITS),
 )
 """What makes a report bad, and the code that it must get."""

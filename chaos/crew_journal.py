@@ -52,6 +52,10 @@ SELECT id, device, installation, sequence, kind, code, content, body,
         SELECT 1 FROM claim AS other
         WHERE other.device = claim.device AND other.installation = claim.installation
             AND ifnull(other.sequence, 0) = claim.sequence AND other.id <> claim.id
+    ) AND NOT EXISTS (
+        SELECT 1 FROM refusal
+        WHERE refusal.device = claim.device AND refusal.installation = claim.installation
+            AND refusal.sequence = claim.sequence
     ) AS sole, acked,
     EXISTS (
         SELECT 1 FROM refusal
@@ -72,8 +76,8 @@ class Open:
         self.installation = installation
         self.claim = claim
         self.is_sole = is_sole
-        """It is to be stored, and nothing else was ever sent under its number: any ack of the
-        number is an ack of it."""
+        """It is to be stored, nothing else was ever sent under its number, and the number was never
+        refused: any ack of it is an ack of this."""
 
 
 class Journal:

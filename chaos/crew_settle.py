@@ -45,11 +45,19 @@ async def settle(member: Member) -> None:
 async def _settle_installation(
     member: Member, gateway: int, installation: int, claims: Sequence[Open]
 ) -> None:
+    sole = [claim for claim in claims if claim.is_sole]
+    if sole:
+        line = await member.over_tcp(gateway, installation)
+        try:
+            for begin in range(0, len(sole), AT_ONCE):
+                await _deliver(member, line, sole[begin : begin + AT_ONCE])
+        finally:
+            line.cut()
+    if len(sole) == len(claims):
+        return
+    # A connection of their own, on which no reply to those before is still under way.
     line = await member.over_tcp(gateway, installation)
     try:
-        sole = [claim for claim in claims if claim.is_sole]
-        for begin in range(0, len(sole), AT_ONCE):
-            await _deliver(member, line, sole[begin : begin + AT_ONCE])
         for claim in claims:
             if not claim.is_sole:
                 await _ask(member, line, claim)
