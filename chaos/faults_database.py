@@ -11,11 +11,7 @@ import asyncpg
 from chaos.processes import with_children
 from chaos.proxy import Address
 from chaos.schedule import Injection
-from chaos.world import MAX_CONNECTIONS, STANDBY_HOST, World
-
-
-class NotInjectedError(Exception):
-    """This machine does not let us break that; the message says why."""
+from chaos.world import MAX_CONNECTIONS, STANDBY_HOST, NotInjectedError, World
 
 
 @asynccontextmanager

@@ -27,8 +27,13 @@ async def broker_killed(world: World, _injection: Injection) -> AsyncIterator[No
 
 @asynccontextmanager
 async def clock_jumped(world: World, injection: Injection) -> AsyncIterator[None]:
-    """The clock jumps, and at the end it jumps back."""
+    """The clock jumps, and at the end it jumps back. Handsets take their time from a welcome: those
+    that greeted meanwhile have to greet again, or would have the wrong time as long as their
+    session lasts.
+    """
     gateway = world.gateways[injection.target]
     gateway.set_clock(injection.amount)
     yield
     gateway.set_clock(0)
+    for link in world.handset_links:
+        link.reset()

@@ -2,47 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 import asyncpg
 
+from chaos.checks import check_all
 from chaos.collector import collector
 from chaos.faults import Injected, carry_out
+from chaos.findings import Checked
 from chaos.load import make_fleets, make_load
-from chaos.schedule import Injection, make_schedule
+from chaos.result import Result
+from chaos.schedule import make_schedule
 from chaos.settling import given_back, settle, stop_gateways
 from chaos.world import World, open_world
 
 PROGRESS_SECONDS: Final = 5.0
 """Between two lines that say how far it is."""
 
+_TOTALS: Final = """
+SELECT (SELECT count(*) FROM report) AS stored, (SELECT count(*) FROM task) AS tasks,
+       sum(duplicate)::int AS duplicates, sum(quarantined)::int AS quarantined FROM ledger
+"""
+
 LOOK_WITHIN_SECONDS: Final = 2.0
 """A database that is broken just now is not waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a run came to.
-
-    Attributes:
-        seed: of schedule and load.
-        seconds: how long things broke.
-        schedule: what was to break.
-        injected: what did break.
-        counts: of reports, events, tasks.
-        findings: what must not be; empty if all is well.
-    """
-
-    seed: int
-    seconds: float
-    schedule: Sequence[Injection]
-    injected: Injected
-    counts: dict[str, Any]
-    findings: list[str]
 
 
 async def run_once(
@@ -71,13 +57,36 @@ async def run_once(
                 watching.cancel()
             clock.say("all is mended; settling")
             findings = await settle(world, load, collected, clock.say)
+            checked = await check_all(world.dsn, load.journal, collected.all)
+            findings += [f"{one.name}: {found}" for one in checked for found in one.findings]
             findings += await given_back(world, before)
             findings += await stop_gateways(world)
+            counts = await _counts(world.dsn, load.figures(), checked)
         finally:
             await load.fleet.kill()
             await load.crew.kill()
-        counts = dict(load.figures())
-    return Result(seed, seconds, schedule, injected, counts, findings)
+    times = {str(fault): count for fault, count in injected.counts.items()}
+    not_injected = {str(fault): why for fault, why in injected.not_injected.items()}
+    return Result(seed, seconds, schedule, times, not_injected, counts, findings)
+
+
+async def _counts(
+    dsn: str, fleet: Mapping[str, Any], checked: Sequence[Checked]
+) -> dict[str, int]:
+    """The figures of `chaos.result.FIGURES`."""
+    seen = {one.name: one.counts for one in checked}
+    connection = await asyncpg.connect(dsn)
+    try:
+        row = await connection.fetchrow(_TOTALS)
+    finally:
+        await connection.close()
+    return {
+        "sent": fleet.get("reports_sent", 0) + seen["crew"].get("sent", 0),
+        "transmissions": fleet.get("transmissions", 0),
+        "acked": fleet.get("acked", 0) + seen["crew"].get("stored", 0),
+        "events": seen["events"].get("distinct", 0),
+        **dict(row),
+    }
 
 
 class _Clock:

@@ -56,15 +56,21 @@ GATEWAY_SETTINGS: Final = {
 }
 
 
+class NotInjectedError(Exception):
+    """This machine does not let us break that; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """All that may break.
 
     Attributes:
+        ca_file: whom handsets believe that speak TLS with gateway a; None without TLS.
         dsn: of the database, past all links.
         workflow: who may read events and ask for tasks.
     """
 
+    ca_file: Path | None
     dsn: str
     postgres: EmbeddedPostgres
     disk: SmallDisk
@@ -124,7 +130,7 @@ async def open_world(directory: Path, fleets: Iterable[Path], seed: int) -> Asyn
             await gateway.start()
             await gateway.until_ready()
             gateways[name] = gateway
-        yield World(postgres.dsn, postgres, disk, broker, links, gateways, workflow)
+        yield World(None, postgres.dsn, postgres, disk, broker, links, gateways, workflow)
 
 
 async def _postgres(
