@@ -55,6 +55,9 @@ class Link:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._sessions = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def address(self) -> str:
@@ -84,11 +87,28 @@ class Link:
         for writer in self._writers:
             writer.transport.abort()
 
+    async def close(self) -> None:
+        """End all connections, and wait until they have."""
+        self.target = None
+        self.recover()
+        self.reset()
+        await self._idle.wait()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from the client's side."""
+        self._sessions += 1
+        self._idle.clear()
+        try:
+            await self._serve(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._sessions -= 1
+            if not self._sessions:
+                self._idle.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream = await self._reach()
         if upstream_reader is None or upstream is None:
-            writer.transport.abort()
             return
         both = {writer, upstream}
         self._writers |= both
@@ -98,8 +118,7 @@ class Link:
                 pipes.create_task(self._pipe(upstream_reader, writer))
         finally:
             self._writers -= both
-            for side in both:
-                side.transport.abort()
+            upstream.transport.abort()
 
     async def _reach(
         self,
@@ -149,6 +168,5 @@ async def open_link(name: str, target: Address, seed: int) -> AsyncIterator[Link
         yield link
     finally:
         server.close()
-        link.recover()
-        link.reset()
+        await link.close()
         await server.wait_closed()

@@ -21,20 +21,26 @@ class Echo:
 
     def __init__(self) -> None:
         self.got = bytearray()
-        self.came = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.gone.set()
+        self._here = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the other side is gone."""
+        self._here += 1
+        self.gone.clear()
         try:
             while data := await reader.read(65_536):
                 self.got += data
-                self.came.set()
                 writer.write(data)
                 await writer.drain()
         except OSError:
             pass
         finally:
-            writer.close()
+            writer.transport.abort()
+            self._here -= 1
+            if not self._here:
+                self.gone.set()
 
 
 @asynccontextmanager
@@ -48,7 +54,7 @@ async def linked() -> AsyncIterator[tuple[Link, Echo]]:
     server.close()
     while CLIENTS:
         CLIENTS.pop().transport.abort()
-    await asyncio.sleep(0)
+    await echo.gone.wait()
 
 
 async def connect(link: Link) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
