@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench lock clean
+.PHONY: help install run test lint format bench defences audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,14 @@ format: install ## rewrite the sources in the common format
 
 bench: install ## measure speed and bytes
 	$(BIN)/python -m bench $(ARGS)
+
+defences: install ## take each defence out and see its test fail
+	$(BIN)/python -m scripts.remove_defences $(ARGS)
+
+audit: install ## ask a public list of known holes about each pinned package; needs a network
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/dev.txt -r requirements/build.txt
 
 lock: install ## resolve the dependencies anew, into requirements/
 	$(BIN)/python -m pip install --quiet uv

@@ -128,6 +128,7 @@ class World:
             "GATEWAY_DATABASE__DSN": dsn,
             "GATEWAY_TCP__HOST": "127.0.0.1",
             "GATEWAY_TCP__PORT": str(tcp_port),
+            "GATEWAY_TCP__PLAINTEXT": "true",
             "GATEWAY_HTTP__PORT": str(http_port),
             "GATEWAY_RELAY__ENABLED": str(publishes).lower(),
             "GATEWAY_METER__ENABLED": str(meters).lower(),

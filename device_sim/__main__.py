@@ -37,6 +37,7 @@ from device_sim.plan import (
 )
 from device_sim.play import EXIT_UNFINISHED, PlayError, play
 from device_sim.scenario import Scenario, longgang_q1
+from device_sim.tls_link import ClientTls, trusting
 
 EXIT_USAGE: Final = 2
 """The command line, the fleet file or the state file is wrong; nothing was sent."""
@@ -109,6 +110,18 @@ def fleet(
     help="Where TCP handsets connect.",
 )
 @click.option(
+    "--tls-ca",
+    "authority",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="TCP handsets speak TLS and trust this authority (PEM).  [default: no TLS]",
+)
+@click.option(
+    "--tls-name",
+    metavar="NAME",
+    help="What the gateway's certificate must be for.  [default: the host of --gateway]",
+)
+@click.option(
     "--broker",
     type=AddressType(),
     default="127.0.0.1:1883",
@@ -178,6 +191,8 @@ def run(
     seed: int,
     fleet_file: Path,
     gateway: Address,
+    authority: Path | None,
+    tls_name: str | None,
     broker: Address,
     mqtt_version: str,
     speed: float,
@@ -201,6 +216,7 @@ def run(
         speed=speed,
         rates=NO_FAULTS if no_faults else ALL_FAULTS,
         dialect=Dialect(_DIALECTS[mqtt_version]),
+        tls=_tls(authority, tls_name),
     )
     identity = {
         "scenario": scenario,
@@ -235,6 +251,17 @@ def _scenario(
         return longgang_q1(seed, devices, reports, transport)
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
+
+
+def _tls(authority: Path | None, name: str | None) -> ClientTls | None:
+    if authority is None:
+        if name is not None:
+            _fail("--tls-name: nothing without --tls-ca", EXIT_USAGE)
+        return None
+    try:
+        return trusting(authority, name)
+    except OSError as error:
+        _fail(f"--tls-ca: {authority}: {error.strerror or error}", EXIT_USAGE)
 
 
 def _with_errands(plan: Plan, choice: TaskChoice) -> Plan:

@@ -14,6 +14,7 @@ from device_sim.scenario import Scenario
 from device_sim.shifts import DAY_SECONDS, DAYS
 from device_sim.task_courier import BY_THE_WAY, TaskPlan
 from device_sim.task_scenario import HABITS, RATES, Posting, TaskScenarioWriter
+from device_sim.tls_link import ClientTls
 
 DEFAULT_DEVICES: Final = 20
 REPORTS_PER_DEVICE: Final = 5
@@ -55,6 +56,8 @@ class Plan:
     dialect: Dialect | None = None
     """Version of MQTT; None tries 5 and falls back to 3.1.1."""
     errands: Errands | None = None
+    tls: ClientTls | None = None
+    """Of handsets over TCP; None for plaintext."""
 
     @property
     def task_plan(self) -> TaskPlan:

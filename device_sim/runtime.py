@@ -28,9 +28,10 @@ from device_sim.pace import Pace
 from device_sim.plan import Errands, Plan
 from device_sim.scenario import EDITION
 from device_sim.shifts import QUARTER_START
-from device_sim.streams import CountedLink, SlowLink
+from device_sim.streams import CountedLink, Link, SlowLink
 from device_sim.tally import Tally
 from device_sim.tcp_link import TcpSession
+from device_sim.tls_link import Resumption, TlsLink
 from gateway.protocol.limits import MAX_INSTALLATION
 
 FLUSH_SECONDS: Final = 0.2
@@ -139,12 +140,16 @@ class Runtime:
         is_mqtt = (credential.transport or inspector.transport) == "mqtt"
         address = self._plan.broker if is_mqtt else self._plan.gateway
 
+        resumption = Resumption()
+
         async def connect() -> Opened:
             stream = await trio.open_tcp_stream(*address)
-            link = self._link(stream, random)
+            link: Link = self._link(stream, random)
             if is_mqtt:
                 session = MqttSession(link, courier, credential.secret, self._dialect)
                 return Opened(stream, session)
+            if self._plan.tls is not None:
+                link = TlsLink(link, self._plan.tls, address[0], resumption)
             return Opened(stream, TcpSession(link, courier))
 
         return Keeper(courier, connect, self._places, self._pace, self._plan.profile, random)

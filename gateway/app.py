@@ -6,6 +6,7 @@ Stop: read no more -> flush desk, batcher -> acks, goodbye -> events, counts -> 
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -50,6 +51,7 @@ from gateway.task_desk import TaskDesk
 from gateway.tasks import Tasks
 from gateway.tcp_server import TcpServer
 from gateway.tcp_session import CLOSE_WITHIN_SECONDS
+from gateway.tls import Tls, open_tls
 
 LAST_COUNTS_SECONDS: Final = 2.0
 """How long the last counts of refusals may take at shutdown: no more than they are worth."""
@@ -102,13 +104,15 @@ async def serve(
     """Run a gateway until `stop` is set, then drain it.
 
     `started` is called with the addresses once everything listens. Raises `OSError` when an
-    address is taken.
+    address is taken, and `SettingsError` when nobody has said whether TCP is to speak TLS, or its
+    certificate is of no use.
     """
+    tls = open_tls(settings.tcp) if settings.tcp.enabled else None
     pool = await _open_pool(settings, stop)
     if pool is None:
         return
     try:
-        gateway = _build(settings, pool)
+        gateway = _build(settings, pool, tls)
         _watch_queues(gateway)
         async with asyncio.TaskGroup() as tasks:
             stations = [
@@ -130,6 +134,10 @@ async def serve(
                 stations.append(tasks.create_task(gateway.page.run(), name="page"))
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
+                if gateway.tcp is not None and tls is not None:
+                    asyncio.get_running_loop().add_signal_handler(
+                        signal.SIGHUP, gateway.tcp.reload_certificate
+                    )
                 if gateway.mqtt is not None:
                     stations.append(tasks.create_task(gateway.mqtt.run(), name="mqtt"))
                 addresses = Addresses(http_address, tcp_address)
@@ -192,7 +200,7 @@ async def _keep_opening_pool(settings: Settings) -> asyncpg.Pool:
     raise AssertionError("back_off never ends")
 
 
-def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
+def _build(settings: Settings, pool: asyncpg.Pool, tls: Tls | None) -> Gateway:
     loop = asyncio.get_running_loop()
     store = PostgresStore(pool, gateway=settings.name, publishes=settings.relay.enabled)
     batcher = Batcher(store, settings.batch, monotonic=loop.time)
@@ -220,7 +228,7 @@ def _build(settings: Settings, pool: asyncpg.Pool) -> Gateway:
     metering = Metering(settings, pool, batcher.is_writing) if settings.meter.enabled else None
     traffic = metering.traffic if metering else None
     tcp = (
-        TcpServer(settings.tcp, station, admission, batcher, traffic)
+        TcpServer(settings.tcp, station, admission, batcher, traffic, tls)
         if settings.tcp.enabled
         else None
     )

@@ -50,6 +50,8 @@ def run_or_exit(work: Coroutine[Any, Any, T]) -> T:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
+    except SettingsError as error:
+        fail(str(error), EXIT_USAGE)
     except (*EXPECTED_ERRORS, ExceptionGroup) as error:
         first = _innermost(error)
         if not isinstance(first, EXPECTED_ERRORS):

@@ -95,6 +95,7 @@ async def servers(options: Options, say: Callable[[str], None]) -> AsyncIterator
             "GATEWAY_DATABASE__DSN": dsn,
             "GATEWAY_TCP__HOST": "127.0.0.1",
             "GATEWAY_TCP__PORT": str(tcp_port),
+            "GATEWAY_TCP__PLAINTEXT": "true",  # it does not leave this machine
             "GATEWAY_HTTP__PORT": str(http_port),
             "GATEWAY_COST__PLAYED_AS": played_as(),
             "GATEWAY_METER__ENABLED": "true",

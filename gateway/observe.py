@@ -29,6 +29,9 @@ SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 LOGGED_FRAME_BYTES: Final = 64
 """Bytes of a bad frame in the log: enough to see what it wanted to be."""
 
+CLIENT_HELLO: Final = (b"\x03\x01", b"\x03\x03")
+"""How TLS begins, after its first byte, 22, which is a length to us."""
+
 LOGGED_TOPIC_CHARACTERS: Final = 128
 """Of a topic that is not ours."""
 
@@ -305,12 +308,13 @@ def bad_frame(transport: Transport, code: RefusalCode) -> None:
 
 def first_bad_frame(peer: str, device_id: int | None, bad: BadFrame) -> None:
     """The first bad frame of a session; the others are only counted."""
+    is_tls = device_id is None and bad.body.startswith(CLIENT_HELLO)
     _log.warning(
         "bad_frame",
         peer=peer,
         device=device_id,
         code=bad.code.name.lower(),
-        detail=bad.detail,
+        detail="TLS, and this port is plaintext (tcp.plaintext)" if is_tls else bad.detail,
         frame=bad.body[:LOGGED_FRAME_BYTES].hex(),
         frame_bytes=len(bad.body),
     )

@@ -45,6 +45,15 @@ class TcpSettings(_Section, frozen=True, kw_only=True):
     host: str = "0.0.0.0"  # noqa: S104 - handsets come from outside
     port: Port = 7440
     """0 picks a free one."""
+    certificate: str = ""
+    """PEM file with the certificate for TLS and its chain. Without it nothing listens, unless
+    `plaintext` says that this is meant."""
+    private_key: str = ""
+    """PEM file with its key, without a password."""
+    plaintext: bool = False
+    """No TLS: for a network in which nobody can listen, or behind what speaks TLS."""
+    tls_handshake_timeout_seconds: PositiveSeconds = limits.TLS_HANDSHAKE_TIMEOUT_SECONDS
+    """From the accept until the connection is secure; the greeting has its own time after it."""
     max_sessions: Count = 10_000
     """More are told to come back later; a district has under a thousand handsets."""
     listen_backlog: Count = 1_024
@@ -54,6 +63,11 @@ class TcpSettings(_Section, frozen=True, kw_only=True):
     greeting_timeout_seconds: PositiveSeconds = limits.GREETING_TIMEOUT_SECONDS
     idle_timeout_seconds: PositiveSeconds = limits.IDLE_TIMEOUT_SECONDS
     heartbeat_seconds: Annotated[int, Meta(ge=1, le=65_535)] = limits.HEARTBEAT_SECONDS
+
+    def greeted_within_seconds(self) -> float:
+        """From the accept until the greeting must be over, a handshake before it included."""
+        handshake = self.tls_handshake_timeout_seconds if self.certificate else 0.0
+        return handshake + self.greeting_timeout_seconds
 
 
 class MqttSettings(_Section, frozen=True, kw_only=True):

@@ -5,14 +5,17 @@ connection (`tcp_session`), no task per frame.
 import asyncio
 from typing import Final
 
-from gateway import observe
+from gateway import observe, observe_tls
 from gateway.admission import Admission
 from gateway.batcher import Batcher
 from gateway.parcel import Transport
 from gateway.protocol.errors import GoodbyeReason
 from gateway.session import Station
 from gateway.settings import TcpSettings
+from gateway.settings_loader import SettingsError
 from gateway.tcp_session import TcpSession
+from gateway.tls import Tls
+from gateway.tls_link import TlsLink
 from gateway.traffic_meter import TrafficMeter
 from gateway.turns import Turns
 
@@ -33,8 +36,10 @@ class TcpServer:
         admission: Admission,
         batcher: Batcher,
         traffic: TrafficMeter | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.settings = settings
+        self._tls = tls
         self.traffic = traffic
         self.station = station
         self.admission = admission
@@ -50,14 +55,35 @@ class TcpServer:
     async def start(self) -> tuple[str, int]:
         """Begin to listen; returns the address. Raises `OSError` when it is taken."""
         settings = self.settings
+        if self._tls is not None:
+            observe_tls.certificate_loaded(self._tls.expires_at)
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: TcpSession(self),
+            self._accept,
             settings.host,
             settings.port,
             backlog=settings.listen_backlog,
         )
         host, port, *_ = self._server.sockets[0].getsockname()
         return str(host), int(port)
+
+    def _accept(self) -> asyncio.BufferedProtocol:
+        session = TcpSession(self)
+        if self._tls is None:
+            return session
+        return TlsLink(session, self._tls, self.settings.tls_handshake_timeout_seconds)
+
+    def reload_certificate(self) -> None:
+        """Show new connections the certificate that lies in its file now; those that are open stay
+        as they are. One that is of no use is logged and not taken.
+        """
+        if self._tls is None:
+            return
+        try:
+            self._tls.reload()
+        except SettingsError as error:
+            observe_tls.certificate_not_reloaded(error)
+        else:
+            observe_tls.certificate_loaded(self._tls.expires_at)
 
     def stop_accepting(self) -> None:
         """Close the listener and stop reading; sessions stay open for their acks."""

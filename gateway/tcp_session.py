@@ -24,6 +24,7 @@ from gateway.session import Session, Station
 from gateway.settings import TcpSettings
 from gateway.tcp_greeting import TcpGreeting
 from gateway.tcp_meter import TcpMeter, open_meter
+from gateway.tls_link import TlsLink
 from gateway.traffic_meter import Link, TrafficMeter
 from gateway.turns import Turns
 
@@ -90,7 +91,7 @@ class TcpSession(asyncio.BufferedProtocol):
         self._clock = server.station.monotonic
         settings = server.settings
         timeouts = Timeouts(
-            greeting_seconds=settings.greeting_timeout_seconds,
+            greeting_seconds=settings.greeted_within_seconds(),
             idle_seconds=settings.idle_timeout_seconds,
         )
         self._connection = Connection(Role.GATEWAY, self._clock(), timeouts)
@@ -102,7 +103,7 @@ class TcpSession(asyncio.BufferedProtocol):
         self._intake = Intake(server.batcher, server.turns, self._pump)
         self._link: Link | None = None
         self._payload_meter: TcpMeter | None = None
-        """Where the kernel does not count."""
+        """Of a connection without TLS, which counts itself."""
         self._stopped_reading = False
         self._has_given_up = False
         self._bad_frame: BadFrame | None = None
@@ -302,7 +303,10 @@ class TcpSession(asyncio.BufferedProtocol):
     def _begin_metering(self, traffic: TrafficMeter) -> None:
         meter = open_meter(self._transport)
         self._link = traffic.begin(Transport.TCP, meter)
-        self._payload_meter = meter
+        if isinstance(self._transport, TlsLink):
+            self._transport.count_with(meter)
+        else:
+            self._payload_meter = meter
         if meter.is_model:
             observe_meter.connection_modelled()
 

@@ -39,6 +39,7 @@ OBSERVE = {
     "gateway/observe_page.py",
     "gateway/observe_readings.py",
     "gateway/observe_tasks.py",
+    "gateway/observe_tls.py",
 }
 
 ONLY_IN = {

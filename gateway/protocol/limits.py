@@ -107,6 +107,10 @@ IDLE_TIMEOUT_SECONDS: Final = 600
 GREETING_TIMEOUT_SECONDS: Final = 30
 """Time from connecting to a complete greeting: ten GPRS round trips at the 99th percentile."""
 
+TLS_HANDSHAKE_TIMEOUT_SECONDS: Final = 30
+"""Time from connecting to the end of the TLS handshake, where there is one: as long again as for
+the greeting that follows it."""
+
 REPLY_TIMEOUT_SECONDS: Final = 60
 """A handset that waits this long for a welcome, an ack or a pong takes the link for dead."""
 

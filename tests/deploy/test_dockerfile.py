@@ -167,6 +167,7 @@ def test_what_the_build_makes_serves(programs: Path, database_dsn: str, tmp_path
         "GATEWAY_DATABASE__DSN": database_dsn,
         "GATEWAY_RELAY__ENABLED": "false",
         "GATEWAY_TCP__PORT": str(free_port()),
+        "GATEWAY_TCP__PLAINTEXT": "true",
         "GATEWAY_HTTP__PORT": str(free_port()),
         "GATEWAY_NAME": "played",
         "PATH": f"{programs}:{os.defpath}",

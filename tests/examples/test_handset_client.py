@@ -162,7 +162,7 @@ async def _register(dsn: str) -> None:
 async def _gateway(dsn: str) -> AsyncIterator[tuple[str, int]]:
     settings = Settings(
         database=DatabaseSettings(dsn=dsn),
-        tcp=TcpSettings(host="127.0.0.1", port=0),
+        tcp=TcpSettings(host="127.0.0.1", port=0, plaintext=True),
         http=HttpSettings(port=0),
     )
     stop = asyncio.Event()

@@ -68,8 +68,14 @@ async def test_from_a_peer_that_does_not_read_nothing_more_is_taken() -> None:
         assert not reads(deaf)
         assert deaf._transport.get_write_buffer_size() < 2 * READ_BYTES
         assert deaf._connection.buffered_bytes <= READ_BYTES
+        unread = deaf._transport.get_write_buffer_size()
         await other.send(wire(1))
         await other.expect_acks_of(1)
+        for _ in range(10):  # turns of the event loop, in which the deaf one could be answered
+            await other.send(Ping())
+            await other.expect(Pong)
+        assert deaf._transport.get_write_buffer_size() == unread
+        assert not reads(deaf)
 
 
 async def test_a_peer_that_does_not_read_is_not_listening() -> None:

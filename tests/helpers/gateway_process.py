@@ -87,6 +87,7 @@ def gateway_process(
         "GATEWAY_NAME": log.stem,
         "GATEWAY_TCP__HOST": "127.0.0.1",
         "GATEWAY_TCP__PORT": "0",
+        "GATEWAY_TCP__PLAINTEXT": str("tcp__certificate" not in settings).lower(),
         "GATEWAY_HTTP__PORT": "0",
         "GATEWAY_LOG__FORMAT": "json",
         **{f"GATEWAY_{name.upper()}": value for name, value in settings.items()},

@@ -31,6 +31,7 @@ class GatewayProcess:
             "GATEWAY_NAME": name,
             "GATEWAY_TCP__HOST": "127.0.0.1",
             "GATEWAY_TCP__PORT": str(self.tcp_port),
+            "GATEWAY_TCP__PLAINTEXT": str("GATEWAY_TCP__CERTIFICATE" not in settings).lower(),
             "GATEWAY_HTTP__PORT": str(self.http_port),
             **settings,
         }

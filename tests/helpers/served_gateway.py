@@ -32,7 +32,11 @@ def settings_of(dsn: str, name: str = "test", **sections: Any) -> Settings:
         "name": name,
         "drain_timeout_seconds": 5,
         "database": {"dsn": dsn},
-        "tcp": {"host": "127.0.0.1", "port": 0},
+        "tcp": {
+            "host": "127.0.0.1",
+            "port": 0,
+            "plaintext": "certificate" not in sections.get("tcp", {}),
+        },
         "http": {"port": 0},
         "batch": {"linger_seconds": 0},
     }

@@ -20,6 +20,7 @@ from gateway.settings import BatchSettings, TcpSettings
 from gateway.store_errors import StoreUnavailableError
 from gateway.tcp_server import TcpServer
 from gateway.tcp_session import TcpSession
+from gateway.tls import open_tls
 from tests.helpers.builders import NOW, TABLES
 from tests.helpers.device_client import ANSWER_WITHIN_SECONDS, secret_of
 from tests.helpers.memory_store import MemoryStore
@@ -87,7 +88,8 @@ class TcpGateway:
             arrived=self.attendance.arrived,
             left=self.attendance.left,
         )
-        self.server = TcpServer(settings, self.station, self.admission, self.batcher)
+        tls = open_tls(settings) if settings.certificate else None
+        self.server = TcpServer(settings, self.station, self.admission, self.batcher, tls=tls)
         self.address = ("", 0)
 
     @property
