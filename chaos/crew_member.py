@@ -86,13 +86,13 @@ class Member:
 
     async def stranger(self, gateway: int, installation: int | None = None) -> TcpLine:
         """Connect to one of the gateways and say nothing."""
-        heard = _Ear(self, self.installation if installation is None else installation)
+        heard = Ear(self, self.installation if installation is None else installation)
         address = self.world.gateways[gateway]
         return await open_tcp(address, self.world.tls_of(gateway), heard)
 
     async def over_mqtt(self) -> Line:
         """Connect to the broker and greet."""
-        heard = _Ear(self, self.installation)
+        heard = Ear(self, self.installation)
         return await open_mqtt(self.world.broker, self._identity(None), heard)
 
     def _identity(self, installation: int | None) -> Identity:
@@ -101,7 +101,7 @@ class Member:
         return Identity(self.device, self.secret, which, claimed)
 
 
-class _Ear:
+class Ear:
     """Writes down what a gateway says to one installation."""
 
     def __init__(self, member: Member, installation: int) -> None:
