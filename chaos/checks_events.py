@@ -64,7 +64,7 @@ def places(publications: Iterable[Mapping[str, Any]], tasks: Mapping[int, int]) 
                 key = f"report/{run.device_id}/{run.installation}/{number}"
                 found[key] = _place(position, stretch.index + number - run.first)
         others = [f"quarantine/{number}" for number in row["quarantine_id"]]
-        others += [f"task/{tasks[number]}/{number}" for number in row["task_change_id"]]
+        others += [f"task/{tasks.get(number)}/{number}" for number in row["task_change_id"]]
         others += [f"task-request/{number}" for number in row["task_verdict_id"]]
         others += [f"budget/{number}" for number in row["budget_warning_id"]]
         for index, key in enumerate(others, start=row["reports"]):

@@ -30,8 +30,9 @@ from gateway.protocol.wire_report import pack_report, pack_track
 STORED: Final = 0
 """Stands in place of a refusal code for what is to be stored."""
 
-CLOCK_DOUBT_SECONDS: Final = 5 * 86_400
-"""The fault run sets a gateway's clock forward and back by hours. What lies so near to the limit of
+CLOCK_BACK_SECONDS: Final = 22 * 3_600
+CLOCK_FORWARD_SECONDS: Final = 5 * 86_400
+"""The fault run sets a gateway's clock back and forward by hours. What lies so near to the limit of
 times that are too far ahead would be judged differently from one moment to the next."""
 
 
@@ -120,7 +121,7 @@ def _hangs_on_the_clock(event: WireReport | WireBacklog | WireTrack, now: int) -
     limit, at = now + MAX_CLOCK_AHEAD_SECONDS, 0
     for place, value in enumerate(times):
         at = value if place == 0 else at + value
-        if abs(at - limit) < CLOCK_DOUBT_SECONDS:
+        if -CLOCK_BACK_SECONDS < at - limit < CLOCK_FORWARD_SECONDS:
             return True
     return False
 

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.checks_tasks import task_findings
 
-LEGAL = {
+LEGAL: set[tuple[str, ...]] = {
     ("verify", "queued", "sent"),
     ("verify", "sent", "received"),
     ("verify", "received", "answered"),
