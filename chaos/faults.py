@@ -14,7 +14,7 @@ from chaos.faults_database import (
     postgres_hung,
     postgres_killed,
 )
-from chaos.faults_network import link_ailing, link_corrupting
+from chaos.faults_network import link_ailing
 from chaos.faults_servers import broker_killed, clock_jumped, gateway_killed
 from chaos.proxy import Ailment
 from chaos.schedule import LANES, Fault, Injection
@@ -31,7 +31,7 @@ FAULTS: Final[Mapping[Fault, Callable[[World, Injection], AbstractAsyncContextMa
     Fault.LINK_CUT: link_ailing(Ailment.CUT),
     Fault.LINK_HALF_OPEN: link_ailing(Ailment.HALF_OPEN),
     Fault.LINK_SLOW: link_ailing(Ailment.SLOW),
-    Fault.LINK_CORRUPTING: link_corrupting,
+    Fault.LINK_CORRUPTING: link_ailing(Ailment.CORRUPTING),
     Fault.CLOCK_JUMP: clock_jumped,
 }
 """While the block runs it is broken; behind it, mended."""

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from chaos.proxy import Ailment
 from chaos.schedule import Injection
-from chaos.world import NotInjectedError, World
+from chaos.world import World
 
 
 def link_ailing(
@@ -21,12 +21,3 @@ def link_ailing(
         link.recover()
 
     return ailing
-
-
-@asynccontextmanager
-async def link_corrupting(world: World, injection: Injection) -> AsyncIterator[None]:
-    """Bytes are changed in the middle of frames. The MAC of TLS must notice it."""
-    if world.ca_file is None:
-        raise NotInjectedError("without TLS nothing but TCP's checksum notices a changed byte")
-    async with link_ailing(Ailment.CORRUPTING)(world, injection):
-        yield

@@ -78,6 +78,7 @@ def make_load(world: World, directory: Path, seed: int, seconds: float) -> Load:
         *("-m", "device_sim", "run", *_scale(seconds), "--seed", str(seed)),
         *("--fleet", str(fleet_file(directory)), "--state", str(directory / "fleet.sqlite")),
         *("--gateway", world.links["handsets-a"].address, "--broker", broker),
+        *("--tls-ca", str(world.ca_file)),
         *("--tasks", str(max(1, int(TASKS_PER_SECOND * seconds))), "--seconds", str(seconds)),
         *("--json", str(summary), "--verify", world.dsn),
         *("--timeout", str(seconds + SETTLE_WITHIN_SECONDS)),
@@ -86,7 +87,7 @@ def make_load(world: World, directory: Path, seed: int, seconds: float) -> Load:
         *("-m", "chaos.crew", "run", "--fleet", str(crew_file(directory)), "--seed", str(seed)),
         *("--gateway", world.links["handsets-a"].address),
         *("--gateway", world.links["handsets-b"].address),
-        *("--broker", broker, "--journal", str(journal)),
+        *("--broker", broker, "--journal", str(journal), "--tls-ca", str(world.ca_file)),
     ]
     environment = {"DEVICE_SIM_CENTRE_PASSWORD": world.workflow.password}
     return Load(

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from chaos.certificate import Certificate, make_certificate
 from chaos.gateway import Gateway
 from chaos.proxy import Address, Link, open_link
-from chaos.schedule import GATEWAYS, LINKS
+from chaos.schedule import CORRUPTIBLE, GATEWAYS, LINKS
 from chaos.small_disk import SmallDisk, small_disk
 from gateway.devices import Devices, read_device_file
 from gateway.embedded_broker import BrokerUser, EmbeddedBroker
@@ -65,12 +66,12 @@ class World:
     """All that may break.
 
     Attributes:
-        ca_file: whom handsets believe that speak TLS with gateway a; None without TLS.
+        ca_file: whom handsets believe that speak TLS with gateway a.
         dsn: of the database, past all links.
         workflow: who may read events and ask for tasks.
     """
 
-    ca_file: Path | None
+    ca_file: Path
     dsn: str
     postgres: EmbeddedPostgres
     disk: SmallDisk
@@ -120,8 +121,9 @@ async def open_world(directory: Path, fleets: Iterable[Path], seed: int) -> Asyn
             if (server := name.rpartition("-")[2]) in servers
         }
         gateways = {}
+        certificate = make_certificate(directory)
         for name in GATEWAYS:
-            own = _gateway_settings(name, postgres.dsn, links)
+            own = _gateway_settings(name, postgres.dsn, links, certificate)
             gateway = Gateway(name, directory, settings | own)
             target = ("127.0.0.1", gateway.tcp_port)
             opened = open_link(f"handsets-{name}", target, seed)
@@ -130,7 +132,7 @@ async def open_world(directory: Path, fleets: Iterable[Path], seed: int) -> Asyn
             await gateway.start()
             await gateway.until_ready()
             gateways[name] = gateway
-        yield World(None, postgres.dsn, postgres, disk, broker, links, gateways, workflow)
+        yield World(certificate.authority, postgres.dsn, postgres, disk, broker, links, gateways, workflow)
 
 
 async def _postgres(
@@ -167,9 +169,17 @@ async def _register(dsn: str, fleets: Iterable[Path]) -> None:
             await Devices(pool).add(list(read_device_file(lines)))
 
 
-def _gateway_settings(name: str, dsn: str, links: Mapping[str, Link]) -> dict[str, str]:
+def _gateway_settings(
+    name: str, dsn: str, links: Mapping[str, Link], certificate: Certificate
+) -> dict[str, str]:
     broker = links[f"{name}-broker"]
+    secure = {
+        "GATEWAY_TCP__CERTIFICATE": str(certificate.chain),
+        "GATEWAY_TCP__PRIVATE_KEY": str(certificate.private_key),
+    }
+    is_corruptible = f"handsets-{name}" in CORRUPTIBLE
     return {
+        **(secure if is_corruptible else {"GATEWAY_TCP__PLAINTEXT": "true"}),
         "GATEWAY_DATABASE__DSN": _by_way_of(links[f"{name}-postgres"], dsn),
         "GATEWAY_MQTT__HOST": "127.0.0.1",
         "GATEWAY_MQTT__PORT": str(broker.port),

@@ -52,8 +52,9 @@ async def linked() -> AsyncIterator[tuple[Link, Echo]]:
     async with open_link("test", ("127.0.0.1", port), SEED) as link:
         yield link, echo
     server.close()
-    while CLIENTS:
-        CLIENTS.pop().transport.abort()
+    for writer in CLIENTS:
+        writer.transport.abort()
+    CLIENTS.clear()
     await echo.gone.wait()
 
 
