@@ -109,6 +109,7 @@ class Ear:
         self._installation = installation
 
     def __call__(self, message: Message) -> None:
+        """The next message behind a proven welcome, or that welcome."""
         member, journal = self._member, self._member.journal
         key = member.device, self._installation
         if isinstance(message, Welcome):

@@ -22,7 +22,7 @@ from tests.helpers.served_gateway import Look, register, served_gateway
 
 pytestmark = pytest.mark.asyncio
 
-SETTLES_WITHIN_SECONDS = 30.0
+SETTLES_WITHIN_SECONDS = 60.0
 REPORTS = 12
 COMPLETE = {"usual, TCP", "usual, MQTT", "everywhere", "byte by byte", "deaf"}
 """Manners that hear what became of everything."""
@@ -56,16 +56,14 @@ async def test_a_manner_and_its_end(
     """Whatever was sent and however, in the end each report is stored once and nothing is open."""
     async with handset(database_dsn, nats_broker, tmp_path) as member:
         frames = frames_of(member)
-        for _ in range(2):
-            with suppress(OSError, TimeoutError):
-                await MANNERS[manner][0](member, frames)
-        if manner in COMPLETE:
-            assert member.journal.open_claims(1) == []
-        if manner == "misframed":
-            assert member.journal.rows("SELECT count(*) FROM stray") == [(2,)]
-            kept = await Look(database_dsn).rows("SELECT DISTINCT code FROM quarantine")
-            assert kept == [(20,)]
+        with suppress(OSError, TimeoutError):
+            await MANNERS[manner][0](member, frames)
         async with asyncio.timeout(SETTLES_WITHIN_SECONDS):
+            while manner in COMPLETE and member.journal.open_claims(1):
+                with suppress(OSError, TimeoutError):
+                    await MANNERS[manner][0](member, frames)
             await settle(member)
     expected = [(1, 7, number) for number in range(1, REPORTS + 1)]
     assert await Look(database_dsn).reports() == expected
+    kept = await Look(database_dsn).rows("SELECT DISTINCT code FROM quarantine")
+    assert kept == ([(20,)] if manner == "misframed" else [])
