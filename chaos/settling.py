@@ -29,6 +29,9 @@ GIVEN_BACK_WITHIN_SECONDS: Final = 15.0
 QUIET_SECONDS: Final = BROKER_ACK_WAIT_SECONDS + 1
 """When no event came for so long, the broker has none that it would deliver again."""
 
+QUIET_LOOKS: Final = 10
+"""So often it is looked whether nothing waits once no event comes any more."""
+
 WRONG: Final = ("missing", "missing_acked", "extra", "altered", "refused", "failed_handsets")
 """Figures of the fleet that must be 0."""
 
@@ -53,9 +56,8 @@ async def settle(
         if code != 0 and not (program is load.fleet and code == EXIT_DIFFERENT):
             findings.append(f"{program.name} {ended}:\n{program.tail()}")
     findings += fleet_findings(load.figures())
-    if not await _until_nothing_waits(world.dsn):
+    if not await _until_all_is_told(world.dsn, collected):
         findings.append("not everything that is stored is published and counted")
-    await collected.until_quiet(QUIET_SECONDS)
     return findings
 
 
@@ -109,6 +111,17 @@ def _too_much(world: World, before: dict[str, Residue]) -> list[str]:
             grown = f"{was.resident_bytes:,} bytes → {now.resident_bytes:,}"
             findings.append(f"gateway {name}: resident memory {grown}")
     return findings
+
+
+async def _until_all_is_told(dsn: str, collected: Collector) -> bool:
+    """What the broker delivered once more may be decided anew while the last events come."""
+    for _ in range(QUIET_LOOKS):
+        if not await _until_nothing_waits(dsn):
+            return False
+        await collected.until_quiet(QUIET_SECONDS)
+        if not await _count(dsn, _WAITING):
+            return True
+    return False
 
 
 async def _until_nothing_waits(dsn: str) -> bool:
