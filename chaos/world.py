@@ -101,6 +101,8 @@ async def open_world(directory: Path, fleets: Iterable[Path], seed: int) -> Asyn
         postgres, disk = await _postgres(stack, directory)
         await migrate(postgres.dsn)
         await _register(postgres.dsn, fleets)
+        # Sessions and messages of an earlier run would come into this one's tables.
+        await asyncio.to_thread(shutil.rmtree, directory / "broker", ignore_errors=True)
         broker = EmbeddedBroker(
             directory / "broker", [gateway_user, workflow, *users], BROKER_ACK_WAIT_SECONDS
         )
