@@ -56,7 +56,7 @@ audit: install ## ask a public list of known holes about each pinned package; ne
 	$(VENV)/audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
 	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/dev.txt -r requirements/build.txt
 
-chaos: install ## break everything and look what is lost (ARGS="--minutes 10 --seed 7")
+chaos: install ## break everything and look what is lost
 	$(BIN)/python -m chaos $(ARGS)
 
 lock: install ## resolve the dependencies anew, into requirements/
