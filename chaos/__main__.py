@@ -48,6 +48,13 @@ EXIT_NOT_RUN: Final = 3
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write schedules, counts and findings there.",
 )
+@click.option(
+    "--from",
+    "earlier",
+    multiple=True,
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Run nothing: tell the results of earlier --json FILEs.",
+)
 @click.option("--write-docs", is_flag=True, help="Put the table into docs/reliability.md.")
 @click.option(
     "--data",
@@ -63,6 +70,7 @@ def main(
     seeds: int,
     minutes: float,
     json_file: Path | None,
+    earlier: tuple[Path, ...],
     write_docs: bool,
     directory: Path,
 ) -> None:
@@ -74,16 +82,17 @@ def main(
     \b
     Exit codes: 0 nothing was found, 1 something was, 2 wrong usage, 3 the run could not be made.
     """  # noqa: D301 - click's mark of lines to be left as they are is a real backspace
-    results = []
-    for one in range(seed, seed + seeds):
+    results = [Result.from_json(told) for file in earlier for told in json.loads(file.read_bytes())]
+    for one in range(seed, seed + seeds) if not earlier else ():
         result = _run(one, minutes * SECONDS_PER_MINUTE, directory / f"seed-{one}")
         if result is None:
             sys.exit(EXIT_NOT_RUN)
         results.append(result)
-        for line in text(result):
-            click.echo(line)
+        _tell(result)
         if json_file is not None:
             _write_json(json_file, results)
+    for result in results if earlier else ():
+        _tell(result)
     if write_docs:
         document = DOCUMENT.read_text(encoding="utf-8")
         DOCUMENT.write_text(replace_blocks(document, {BLOCK: markdown(results)}), encoding="utf-8")
@@ -101,6 +110,11 @@ def _run(seed: int, seconds: float, directory: Path) -> Result | None:
     except* (ChaosError, ServerFailedError) as group:
         click.echo(f"chaos: {_first_of(group)}", err=True)
     return result
+
+
+def _tell(result: Result) -> None:
+    for line in text(result):
+        click.echo(line)
 
 
 def _first_of(error: BaseException) -> BaseException:

@@ -17,7 +17,7 @@ OFFSET: Final = struct.Struct("<d")
 
 
 def set_offset(file: Path, seconds: float) -> None:
-    """Make the clock of a gateway jump. The file stays the same one, which the gateway has mapped."""
+    """Make the clock of a gateway jump. The file stays the one that the gateway has mapped."""
     with file.open("r+b" if file.exists() else "wb") as opened:
         opened.write(OFFSET.pack(seconds))
 

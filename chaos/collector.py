@@ -1,4 +1,4 @@
-"""A subscriber that gathers all events of a run: a session that the broker keeps while it is away."""
+"""A subscriber that gathers all events of a run, in a session that the broker keeps for it."""
 
 import asyncio
 import json
@@ -48,6 +48,13 @@ class Collector:
                     await self._came.wait()
         return condition()
 
+    async def until_quiet(self, quiet_seconds: float) -> None:
+        """Wait until nothing has come for so long."""
+        seen = -1
+        while seen < len(self.all):
+            seen = len(self.all)
+            await self.until(lambda: len(self.all) > seen, quiet_seconds)  # noqa: B023 -- used at once
+
     async def run(self, broker: EmbeddedBroker, user: BrokerUser) -> None:
         """Receive until cancelled."""
         while True:
@@ -68,7 +75,7 @@ class Collector:
             await client.subscribe(f"{topics.EVENTS}/#", qos=1)
             self.subscribed.set()
             async for message in client.messages:
-                self.all.append((message.topic.value, json.loads(bytes(message.payload))))  # type: ignore[arg-type]  # the gateway publishes bytes
+                self.all.append((message.topic.value, json.loads(bytes(message.payload))))
                 self._came.set()
 
 

@@ -167,22 +167,28 @@ class TcpLine:
 
 async def open_tcp(address: tuple[str, int], tls: ssl.SSLContext | None, heard: Heard) -> TcpLine:
     """Connect, and greet nobody yet. Raises `OSError` or `TimeoutError`."""
+    async with asyncio.timeout(CONNECT_WITHIN_SECONDS):
+        raw = await _connected(address)
+        # From here on the socket is the event loop's, which also closes it when this fails.
+        reader, writer = await asyncio.open_connection(
+            sock=raw,
+            limit=RECEIVE_BUFFER_BYTES,
+            ssl=tls,
+            server_hostname=None if tls is None else address[0],
+        )
+    return TcpLine(reader, writer, heard)
+
+
+async def _connected(address: tuple[str, int]) -> socket.socket:
     raw = socket.socket()
     try:
         raw.setblocking(False)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        async with asyncio.timeout(CONNECT_WITHIN_SECONDS):
-            await asyncio.get_running_loop().sock_connect(raw, address)
-            reader, writer = await asyncio.open_connection(
-                sock=raw,
-                limit=RECEIVE_BUFFER_BYTES,
-                ssl=tls,
-                server_hostname=None if tls is None else address[0],
-            )
+        await asyncio.get_running_loop().sock_connect(raw, address)
     except BaseException:
         raw.close()
         raise
-    return TcpLine(reader, writer, heard)
+    return raw
 
 
 def _hello(identity: Identity, greeting: Greeting, proof: bytes) -> bytes:

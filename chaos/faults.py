@@ -55,7 +55,7 @@ class Injected:
 async def carry_out(
     world: World, schedule: Sequence[Injection], done: Injected, say: Callable[[str], None]
 ) -> None:
-    """Break and mend by the schedule. A lane whose fault takes longer to mend is late from there."""
+    """Break and mend by the schedule. A lane in which mending takes longer is late from there."""
     began = asyncio.get_running_loop().time()
     async with asyncio.TaskGroup() as tasks:
         for lane in range(len(LANES)):

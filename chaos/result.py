@@ -35,7 +35,7 @@ class Result:
 
     seed: int
     seconds: float
-    schedule: Sequence[Injection]
+    schedule: Sequence[Injection] | Sequence[str]
     injected: Mapping[str, int]
     not_injected: Mapping[str, str]
     counts: Mapping[str, int]
@@ -45,6 +45,11 @@ class Result:
     def is_clean(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Result":
+        """What `as_json` made. Of the schedule only its lines are left."""
+        return cls(**told)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""

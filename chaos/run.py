@@ -35,8 +35,7 @@ async def run_once(
     seed: int, seconds: float, directory: Path, say: Callable[[str], None]
 ) -> Result:
     """Break everything by the seed's schedule for so long, settle, check."""
-    directory.mkdir(parents=True, exist_ok=True)
-    _clear_logs(directory)
+    await asyncio.to_thread(_make_room, directory)
     schedule, injected = make_schedule(seed, seconds), Injected()
     clock = _Clock(say)
     fleets = await make_fleets(directory, seed, seconds)
@@ -70,9 +69,7 @@ async def run_once(
     return Result(seed, seconds, schedule, times, not_injected, counts, findings)
 
 
-async def _counts(
-    dsn: str, fleet: Mapping[str, Any], checked: Sequence[Checked]
-) -> dict[str, int]:
+async def _counts(dsn: str, fleet: Mapping[str, Any], checked: Sequence[Checked]) -> dict[str, int]:
     """The figures of `chaos.result.FIGURES`."""
     seen = {one.name: one.counts for one in checked}
     connection = await asyncpg.connect(dsn)
@@ -127,7 +124,9 @@ async def _stored(dsn: str) -> int:
         return count
 
 
-def _clear_logs(directory: Path) -> None:
+def _make_room(directory: Path) -> None:
+    """A directory without what an earlier run of the same seed has left."""
+    directory.mkdir(parents=True, exist_ok=True)
     for pattern in ("*.log", "*.sqlite*", "*.json"):
         for leftover in directory.glob(pattern):
             leftover.unlink()

@@ -101,6 +101,8 @@ async def open_world(directory: Path, fleets: Iterable[Path], seed: int) -> Asyn
         postgres, disk = await _postgres(stack, directory)
         await migrate(postgres.dsn)
         await _register(postgres.dsn, fleets)
+        # Sessions and messages of an earlier run would come into this one's tables.
+        await asyncio.to_thread(shutil.rmtree, directory / "broker", ignore_errors=True)
         broker = EmbeddedBroker(
             directory / "broker", [gateway_user, workflow, *users], BROKER_ACK_WAIT_SECONDS
         )
@@ -132,12 +134,12 @@ async def open_world(directory: Path, fleets: Iterable[Path], seed: int) -> Asyn
             await gateway.start()
             await gateway.until_ready()
             gateways[name] = gateway
-        yield World(certificate.authority, postgres.dsn, postgres, disk, broker, links, gateways, workflow)
+        yield World(
+            certificate.authority, postgres.dsn, postgres, disk, broker, links, gateways, workflow
+        )
 
 
-async def _postgres(
-    stack: AsyncExitStack, directory: Path
-) -> tuple[EmbeddedPostgres, SmallDisk]:
+async def _postgres(stack: AsyncExitStack, directory: Path) -> tuple[EmbeddedPostgres, SmallDisk]:
     postgres = EmbeddedPostgres(directory / "postgres", POSTGRES_SETTINGS)
     await asyncio.to_thread(_clear, postgres.place)
     disk = stack.enter_context(small_disk(postgres.place))
@@ -157,7 +159,9 @@ def _clear(directory: Path) -> None:
 def _users(fleet: Path) -> list[BrokerUser]:
     with fleet.open(encoding="utf-8", newline="") as file:
         return [
-            BrokerUser(row["device"], mqtt_password(bytes.fromhex(row["secret"])), int(row["device"]))
+            BrokerUser(
+                row["device"], mqtt_password(bytes.fromhex(row["secret"])), int(row["device"])
+            )
             for row in csv.DictReader(file)
         ]
 

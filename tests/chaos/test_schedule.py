@@ -1,5 +1,7 @@
 """Schedules: repeatable, complete, recoverable, quiet at the end."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +63,7 @@ def test_faults_of_a_lane_never_meet(seed: int, seconds: float) -> None:
     schedule = make_schedule(seed, seconds)
     for lane in range(len(LANES)):
         own = [injection for injection in schedule if injection.lane == lane]
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             assert after.at_seconds >= before.ends_at_seconds + REST_SECONDS - 2 * ROUNDING_SECONDS
 
 
