@@ -1,12 +1,16 @@
 """`docs/reliability.md` tells of the fault run what the code does."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from chaos import load, schedule, settling, small_disk, world
 from chaos.crew import DEVICES as CREW_DEVICES
+from chaos.crew_ideas import IDEAS
+from chaos.crew_manners import MANNERS
+from chaos.crew_member import BAD_ITEMS
 from chaos.schedule import LANES, Fault
 from tests.helpers.markdown import section_of
 
@@ -53,3 +57,13 @@ def test_times() -> None:
     """In words."""
     assert (schedule.LEAST_SECONDS, schedule.MOST_SECONDS, schedule.QUIET_SECONDS) == (1, 8, 8)
     assert "Each lasts one to eight seconds. The last eight seconds are quiet." in RUN
+
+
+@pytest.mark.parametrize("head, names", [("idea", IDEAS), ("manner", MANNERS)])
+def test_the_crew_does_what_is_told(head: str, names: Mapping[str, object]) -> None:
+    """Every idea and every manner has its row, and no other."""
+    table = section_of(DOCUMENT, "The fault run").partition(f"| {head} |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([\w, ]+) \| ", table, re.MULTILINE) == list(names)
+    assert "one of twelve ideas with one of nine manners" in RUN
+    assert (len(IDEAS), len(MANNERS)) == (12, 9)
+    assert f"at most {BAD_ITEMS} bad things" in RUN
