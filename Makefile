@@ -39,7 +39,7 @@ test: install ## all tests
 lint: install ## style, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(wildcard gateway device_sim tests bench scripts examples)
+	$(BIN)/mypy $(wildcard gateway device_sim tests bench chaos scripts examples)
 
 format: install ## rewrite the sources in the common format
 	$(BIN)/ruff check --fix-only --quiet .
@@ -55,6 +55,9 @@ audit: install ## ask a public list of known holes about each pinned package; ne
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
 	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/dev.txt -r requirements/build.txt
+
+chaos: install ## break everything and look what is lost
+	$(BIN)/python -m chaos $(ARGS)
 
 lock: install ## resolve the dependencies anew, into requirements/
 	$(BIN)/python -m pip install --quiet uv

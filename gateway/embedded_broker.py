@@ -76,13 +76,19 @@ class EmbeddedBroker:
 
     Without `users` everybody may do everything: for tests that are about something else. Sessions
     and messages of an earlier run are there again; a broker that an earlier, killed run left behind
-    is ended first. The port is chosen free and kept over restarts. Methods block; see
-    `gateway.server_process`.
+    is ended first. The port is chosen free and kept over restarts. `ack_wait_seconds` takes the
+    place of `ACK_WAIT_S`. Methods block; see `gateway.server_process`.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, directory: Path, users: Iterable[BrokerUser] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        users: Iterable[BrokerUser] = (),
+        ack_wait_seconds: int | None = None,
+    ) -> None:
+        self._ack_wait_seconds = ack_wait_seconds
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory.resolve()
         self._users = list(users)
@@ -159,7 +165,8 @@ class EmbeddedBroker:
 
     def _write_configuration(self) -> None:
         """Write the file, readable by us alone: it holds the passwords."""
-        text = configuration(self._directory, self.port, self._users)
+        ack_wait_seconds = self._ack_wait_seconds or ACK_WAIT_S
+        text = configuration(self._directory, self.port, self._users, ack_wait_seconds)
         draft = self._directory / "nats.conf.new"
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
@@ -167,7 +174,9 @@ class EmbeddedBroker:
         draft.replace(self._configuration)
 
 
-def configuration(directory: Path, port: int, users: Iterable[BrokerUser]) -> str:
+def configuration(
+    directory: Path, port: int, users: Iterable[BrokerUser], ack_wait_seconds: int = ACK_WAIT_S
+) -> str:
     """The text of the broker's configuration file."""
     lines = [
         'server_name: "field-gateway"',
@@ -180,7 +189,7 @@ def configuration(directory: Path, port: int, users: Iterable[BrokerUser]) -> st
         "}",
         "mqtt {",
         f'  listen: "{EmbeddedBroker.host}:{port}"',
-        f'  ack_wait: "{ACK_WAIT_S}s"',
+        f'  ack_wait: "{ack_wait_seconds}s"',
         f"  max_ack_pending: {MAX_ACK_PENDING}",
         "}",
     ]

@@ -20,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.server_process import (
@@ -79,12 +80,13 @@ class EmbeddedPostgres:
 
     Works as root (the server then runs as an unprivileged account) and as an ordinary user. Data of
     an earlier run are used again; a server that an earlier, killed run left behind is ended first.
-    The port is chosen free, on 127.0.0.1, and kept over restarts. Methods block; see
-    `gateway.server_process`.
+    The port is chosen free, on 127.0.0.1, and kept over restarts. `settings` win over
+    `SERVER_SETTINGS`. Methods block; see `gateway.server_process`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._settings = SERVER_SETTINGS | dict(settings or {})
         self._account = account_for(_owner_mark(directory))
         self.place = reachable_place(directory, self._account)
         self._data = self.place / "data"
@@ -231,7 +233,7 @@ class EmbeddedPostgres:
                 return
 
     def _options(self) -> list[str]:
-        settings = SERVER_SETTINGS | {"port": str(self.port)}
+        settings = self._settings | {"port": str(self.port)}
         return [f"--{name}={value}" for name, value in settings.items()]
 
     @property

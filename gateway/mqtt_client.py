@@ -54,15 +54,25 @@ class ManualAcks:
         """Whether the connection is about to end."""
         self._ack = ack
         self._deliveries: deque[Delivery] = deque()
+        self._in_use: set[int] = set()
+        """Packet identifiers that are not acked."""
 
     def __len__(self) -> int:
         """Messages received and not acked."""
         return len(self._deliveries)
 
+    def is_under_way(self, message: aiomqtt.Message) -> bool:
+        """Whether it is a repetition, within the connection, of one that is not acked yet. Brokers
+        that go by the time since the delivery send such; each taken for a message of its own would
+        be work that delays the acks of the others, and so calls for more repetitions.
+        """
+        return message.qos > 0 and message.mid in self._in_use
+
     def received(self, message: aiomqtt.Message) -> Delivery:
         """Remember a message; call `settled` with the result when it is committed."""
         delivery = Delivery(message.mid, message.qos)
         self._deliveries.append(delivery)
+        self._in_use.add(message.mid)
         return delivery
 
     def settled(self, delivery: Delivery) -> None:
@@ -71,6 +81,7 @@ class ManualAcks:
         deliveries = self._deliveries
         while deliveries and deliveries[0].is_settled:
             first = deliveries.popleft()
+            self._in_use.discard(first.message_id)
             self._ack(first.message_id, first.qos)
 
     def given_up(self, delivery: Delivery) -> None:

@@ -202,7 +202,7 @@ class MqttSource:
 
     def _receive(self, message: aiomqtt.Message, acks: ManualAcks) -> None:
         """Called by the client for each message."""
-        if self._stopped:
+        if self._stopped or acks.is_under_way(message):
             return
         delivery = acks.received(message)
         topic, body = message.topic.value, message.payload

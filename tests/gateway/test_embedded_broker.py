@@ -101,6 +101,16 @@ def test_nobody_is_listed_when_all_may_enter(tmp_path: Path) -> None:
     assert "authorization" not in configuration(tmp_path, 1883, [])
 
 
+def test_the_ack_wait_may_be_another(tmp_path: Path) -> None:
+    """It stands in the configuration; half a minute is usual."""
+    assert 'ack_wait: "30s"' in configuration(tmp_path, 1883, [])
+    assert 'ack_wait: "5s"' in configuration(tmp_path, 1883, [], 5)
+    broker = EmbeddedBroker(tmp_path, ack_wait_seconds=5)
+    broker.start()
+    broker.stop()
+    assert 'ack_wait: "5s"' in (tmp_path / "nats.conf").read_text(encoding="utf-8")
+
+
 def test_a_broker_left_behind_is_ended(tmp_path: Path) -> None:
     """After kill -9 of the program that started it, two brokers never share a store."""
     subprocess.run([sys.executable, "-c", LEAVE_BEHIND, tmp_path], cwd=ROOT, check=False)

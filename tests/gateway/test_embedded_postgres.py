@@ -67,6 +67,18 @@ def test_settings_are_taken(postgres: EmbeddedPostgres, name: str) -> None:
     assert value(postgres, f"SHOW {name}") == SERVER_SETTINGS[name]
 
 
+def test_settings_of_the_caller_win(place: Path) -> None:
+    """The others stay as they are."""
+    server = EmbeddedPostgres(place / "settings", {"max_connections": "20"})
+    server.start()
+    try:
+        assert value(server, "SHOW max_connections") == "20"
+        assert value(server, "SHOW jit") == SERVER_SETTINGS["jit"]
+    finally:
+        server.stop()
+        shutil.rmtree(server.place)
+
+
 def test_a_password_is_needed(postgres: EmbeddedPostgres) -> None:
     """Other users of the machine do not get in."""
     wrong = postgres.dsn.replace(postgres.dsn.split(":")[2].split("@")[0], "guess")

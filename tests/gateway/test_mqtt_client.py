@@ -46,6 +46,20 @@ async def test_acks_go_out_in_order_of_receipt() -> None:
     assert (acked, len(acks)) == ([7, 3, 9], 0)
 
 
+async def test_a_repetition_of_what_is_not_acked_is_known() -> None:
+    """By its packet identifier, which is free again once it is acked; QoS 0 has none."""
+    acks = ManualAcks(lambda _mid, _qos: None)
+    first, second = (acks.received(message(mid)) for mid in (7, 3))
+    acks.received(aiomqtt.Message("a", b"", 0, False, 0, None))
+    acks.settled(second)
+    assert acks.is_under_way(message(3)), "settled, and not acked before the first"
+    assert not acks.is_under_way(message(4))
+    assert not acks.is_under_way(aiomqtt.Message("a", b"", 0, False, 0, None))
+    acks.settled(first)
+    assert not acks.is_under_way(message(7))
+    assert not acks.is_under_way(message(3))
+
+
 async def test_what_is_given_up_goes_back_to_a_broker_that_is_left() -> None:
     """While the connection lasts it is acked, so that it holds up nothing; at its end it is not."""
     acked: list[int] = []

@@ -5,13 +5,17 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from gateway.admission import NOT_ADMITTED_RETRY_SECONDS, Admission, Registry
 from gateway.batcher import Batcher
 from gateway.devices import Registration
+from gateway.embedded_broker import EmbeddedBroker
+from gateway.mqtt_client import ManualAcks
 from gateway.mqtt_source import MqttSource, decode_payload, give_up_request
 from gateway.parcel import Transport
 from gateway.protocol import topics
@@ -303,6 +307,34 @@ async def test_what_workflow_services_ask_is_acked_after_the_commit(broker: Brok
         await service.publish(wire(1))
         assert await service.receive() == Ack(1)
         assert len(rig.asked) == 2
+
+
+async def test_what_a_broker_sends_again_meanwhile_is_taken_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NATS goes by the time since it delivered: while a commit takes longer, it sends the same
+    again and again. Each would be one more piece of work before the ack of the first.
+    """
+    again: list[int] = []
+    is_under_way = ManualAcks.is_under_way
+
+    def watched(acks: ManualAcks, message: aiomqtt.Message) -> bool:
+        found = is_under_way(acks, message)
+        again.extend([message.mid] * found)
+        return found
+
+    monkeypatch.setattr(ManualAcks, "is_under_way", watched)
+    impatient = EmbeddedBroker(tmp_path / "broker", ack_wait_seconds=1)
+    await asyncio.to_thread(impatient.start)
+    try:
+        async with running(Rig(impatient)) as rig, mqtt_device(impatient, 1) as service:
+            await service._client.publish(topics.TASK_REQUEST, b"request", qos=1)
+            await until(lambda: len(again) > 1)
+            assert len(rig.asked) == 1
+            rig.asked[0][2]()
+            assert rig.source.statistics()[0] == 0
+    finally:
+        await asyncio.to_thread(impatient.stop)
 
 
 async def test_without_a_desk_requests_are_given_up() -> None:
