@@ -120,11 +120,13 @@ async def _request(connection: asyncpg.Connection, request: TaskRequest) -> Requ
     columns = _columns(request)
     known = await connection.fetchrow(_QUERIES["known_request"], *columns)
     if known["same"] is None:
-        fault = fault_of_times(request, known["now"])
-        if fault:
-            raise _RefusedError(fault)
         await _check_superseded(connection, request)
+        # Added before its times are judged: this waits for a gateway that is about to accept the
+        # same one, so that the two cannot decide otherwise.
         if await connection.fetchval(_QUERIES["add_request"], *columns):
+            fault = fault_of_times(request, known["now"])
+            if fault:
+                raise _RefusedError(fault)
             return await _make_tasks(connection, request)
         # Another gateway was quicker.
         known = await connection.fetchrow(_QUERIES["known_request"], *columns)

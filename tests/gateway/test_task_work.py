@@ -12,7 +12,7 @@ from gateway.protocol.errors import RefusalCode
 from gateway.protocol.task_messages import ANSWERS, Answer, Noted, Receipt, TaskKind
 from gateway.store import open_pool
 from gateway.task_request import MAX_LIFE_SECONDS, Action, Cancellation, Malformed
-from gateway.task_work import Fate, RequestVerdict, Work, locking_order
+from gateway.task_work import Fate, RequestVerdict, Work, do, locking_order
 from gateway.tasks import Tasks
 from tests.helpers.served_gateway import register
 from tests.helpers.task_requests import ahead, answered, build_request, let_all_be_past, noted
@@ -96,6 +96,24 @@ async def test_asking_at_two_gateways_at_once_makes_one_task(world: World) -> No
     assert sorted(verdict.tasks for verdict in verdicts) == [0, 0, 0, 1]
     assert all(verdict.accepted for verdict in verdicts)
     assert await world.states() == ["queued"]
+
+
+async def test_two_gateways_never_decide_otherwise(world: World) -> None:
+    """One has accepted a request and not committed it when its time is over. Another, which gets it
+    only now, waits and says the same, instead of refusing what is there.
+    """
+    request = build_request(expires_at=ahead(0.5))
+    async with world.pool.acquire() as slow, asyncio.TaskGroup() as tasks:
+        async with slow.transaction():
+            assert await do(slow, request) == RequestVerdict(accepted=True, tasks=1)
+            while await slow.fetchval("SELECT clock_timestamp() < $1", request.expires_at):  # noqa: ASYNC110 -- a clock of another
+                await asyncio.sleep(0.01)
+            late = tasks.create_task(world.verdict(request))
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            async with asyncio.timeout(10):
+                while not (late.done() or await slow.fetchval(waiting)):  # noqa: ASYNC110 -- a fact of the database
+                    await asyncio.sleep(0.01)
+        assert await late == RequestVerdict(accepted=True, repeated=True)
 
 
 async def test_one_task_for_each_device_of_the_target(world: World) -> None:
