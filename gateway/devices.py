@@ -11,6 +11,7 @@ import msgspec
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.limits import MAX_DEVICE_ID, MAX_REFUSED_IN_WELCOME
 from gateway.protocol.proof import Keys, derive_keys
+from gateway.protocol.text import unfit_character
 from gateway.queries import load_queries
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
 
@@ -160,11 +161,8 @@ def read_device_file(lines: Iterable[str]) -> Iterator[NewDevice]:
         DeviceFileError: A line is wrong; the message never quotes a secret.
     """
     reader = csv.DictReader(lines)
-    missing = {"device", "secret"} - set(reader.fieldnames or ())
-    if missing:
-        raise DeviceFileError(f"line 1: no column {', '.join(sorted(missing))}")
     seen: set[int] = set()
-    for row in reader:
+    for row in _rows(reader):
         try:
             device = _new_device(row)
         except ValueError as error:
@@ -173,6 +171,16 @@ def read_device_file(lines: Iterable[str]) -> Iterator[NewDevice]:
             raise DeviceFileError(f"line {reader.line_num}: device {device.device_id} comes twice")
         seen.add(device.device_id)
         yield device
+
+
+def _rows(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, str | None]]:
+    try:
+        missing = {"device", "secret"} - set(reader.fieldnames or ())
+        if missing:
+            raise DeviceFileError(f"line 1: no column {', '.join(sorted(missing))}")
+        yield from reader
+    except csv.Error as error:  # a field of more than 128 KiB
+        raise DeviceFileError(f"line {reader.line_num}: {error}") from None
 
 
 def _new_device(row: Mapping[str, str | None]) -> NewDevice:
@@ -185,10 +193,14 @@ def _new_device(row: Mapping[str, str | None]) -> NewDevice:
         secret = bytes.fromhex(row["secret"] or "")
     except ValueError:
         raise ValueError("secret must be hexadecimal") from None
+    label = (row.get("label") or "").strip()
+    unfit = unfit_character(label)
+    if unfit:  # PostgreSQL takes no NUL, and a terminal obeys others
+        raise ValueError(f"label holds {unfit}")
     return NewDevice(
         int(device),
         derive_keys(secret),
-        (row.get("label") or "").strip(),
+        label,
         int(street) if street else None,
     )
 

@@ -1,0 +1,121 @@
+"""Starts a process for each target, waits for it, and says what came of it."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from fuzz.results import CORPUS, ROOT, Result, Status, source_of
+from fuzz.targets import TARGETS
+
+INPUT_SECONDS: Final = 25
+"""An input that takes longer is a finding; a usual one takes under a millisecond, and a busy
+machine may stop the process for a while."""
+
+MEMORY_LIMIT_MB: Final = 1_024
+"""Where libFuzzer gives up whatever the reason; `memory` finds growth long before."""
+
+_PROGRESS: Final = re.compile(r"\bft: (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process has done."""
+
+    target: str
+    status: Status
+    features: int
+    findings: tuple[Path, ...]
+    """Inputs that broke something."""
+    log: Path
+    succeeded: bool
+
+    def result(self, commit: str) -> Result:
+        """As it is kept."""
+        return Result(
+            source=source_of(self.target),
+            commit=commit,
+            runs=1,
+            inputs=self.status.inputs,
+            seconds=self.status.seconds,
+            features=self.features,
+            highest_bytes=self.status.highest_bytes,
+            growth_bytes=self.status.growth_bytes or 0,
+        )
+
+
+def run_target(name: str, runs: int, folder: Path) -> Run:
+    """Fuzz one target with so many inputs, from the corpus. What is new goes into the folder."""
+    units, status, log = folder / name / "new", folder / name / "status.json", folder / name / "log"
+    units.mkdir(parents=True, exist_ok=True)
+    status.unlink(missing_ok=True)
+    known = set(_findings(folder / name))
+    command = [
+        *(sys.executable, "-m", "fuzz.worker", name, str(status), str(units)),
+        *(str(CORPUS / name), f"-runs={runs}", f"-max_len={TARGETS[name].max_bytes}"),
+        *(f"-timeout={INPUT_SECONDS}", f"-rss_limit_mb={MEMORY_LIMIT_MB}"),
+        # Parsers that print would fill the log; the traceback of a finding comes from its replay.
+        *("-close_fd_mask=2", f"-artifact_prefix={folder / name}{os.sep}"),
+    ]
+    with log.open("wb") as output:
+        ended = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False)
+    return Run(
+        name,
+        _read_status(status),
+        _last_features(log),
+        tuple(sorted(set(_findings(folder / name)) - known)),
+        log,
+        succeeded=ended.returncode == 0,
+    )
+
+
+def minimise(name: str, folder: Path) -> None:
+    """Add to the corpus what the runs in the folder have found new, as little as has it all."""
+    units = folder / name / "new"
+    if not units.is_dir():
+        return
+    log = folder / name / "merge.log"
+    command = [
+        *(sys.executable, "-m", "fuzz.worker", name, str(folder / name / "merge.json")),
+        *(str(CORPUS / name), str(units), "-merge=1", f"-max_len={TARGETS[name].max_bytes}"),
+        *("-close_fd_mask=2", f"-artifact_prefix={folder / name}{os.sep}"),
+    ]
+    with log.open("wb") as output:
+        subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=True)
+
+
+def replay(name: str, finding: Path) -> str:
+    """What an input breaks, as a traceback, in a process of its own; empty: nothing any more."""
+    code = "import sys; from pathlib import Path; from fuzz.targets import load_check;"
+    code += " load_check(sys.argv[1])(Path(sys.argv[2]).read_bytes())"
+    command = [sys.executable, "-c", code, name, str(finding)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    return ended.stderr.decode(errors="replace") if ended.returncode else ""
+
+
+def commit() -> str:
+    """Short name of the commit that the tree is at."""
+    command = ("git", "describe", "--always", "--dirty", "--exclude=*")
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return ended.stdout.strip()
+
+
+def _findings(folder: Path) -> list[Path]:
+    kinds = ("crash", "leak", "oom", "timeout")
+    return [file for kind in kinds for file in folder.glob(f"{kind}-*")]
+
+
+def _read_status(file: Path) -> Status:
+    if not file.exists():
+        return Status(inputs=0, seconds=0.0, highest_bytes=0, growth_bytes=None)
+    return msgspec.json.decode(file.read_bytes(), type=Status)
+
+
+def _last_features(log: Path) -> int:
+    found = _PROGRESS.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return int(found[-1]) if found else 0
