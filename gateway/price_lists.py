@@ -81,5 +81,7 @@ def _read(file: Traversable) -> Tariff:
         raise TariffError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise TariffError(f"{file} is not UTF-8: {error}") from None
+    except ValueError as error:  # NUL in the name of a folder
+        raise TariffError(f"{str(file)!r}: {error}") from None
     except TariffError as error:
         raise TariffError(f"{file}: {error}") from None

@@ -35,7 +35,7 @@ _PROTOCOL: Final = ("gateway.protocol",)
 _ITEMS: Final = ("gateway.protocol", "gateway.handlers", "gateway.copy_format")
 
 TARGETS: Final = {
-    "frames": Target("the byte stream of TCP, in both roles, cut anywhere", _PROTOCOL, 192),
+    "frames": Target("the byte stream of TCP, in both roles, cut anywhere", _PROTOCOL, 128),
     "bodies": Target("payloads of MQTT, every message, and what handlers say of it", _ITEMS, 512),
     "columns": Target("backlogs and tracks whose columns have any numbers", _ITEMS, 256),
     "texts": Target("texts in all forms, deflated ones that expand too", _PROTOCOL, 512),
@@ -44,10 +44,10 @@ TARGETS: Final = {
     "requests": Target("task requests and cancellations (JSON)", ("gateway.task_request",), 768),
     "settings": Target(
         "the settings file (TOML) and environment variables",
-        ("gateway.settings_loader", "gateway.cost", "tomllib"),
+        ("gateway.settings_loader", "gateway.price_lists", "gateway.cost"),
         256,
     ),
-    "tariffs": Target("price lists (TOML)", ("gateway.cost", "tomllib"), 512),
+    "tariffs": Target("price lists (TOML)", ("gateway.cost",), 256),
     "templates": Target("templates of the old system's texts", ("gateway.cost",), 256),
     "devices": Target("files of devices (CSV)", ("gateway.devices",), 512),
     "arguments": Target(

@@ -22,7 +22,7 @@ _STREETS: Final = sorted(
 )
 _CLASSES: Final = sorted(_EDITION.component_classes | _EDITION.event_classes)
 _HEADER: Final = Struct("<BBBi")
-_MOST: Final = 6
+_MOST: Final = 4
 _SINGLE, _TRACK, _WILD, _UNEVEN, _RAW_TEXT, _COMPONENTS = 1, 2, 4, 8, 16, 32
 
 

