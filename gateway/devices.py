@@ -180,7 +180,7 @@ def _rows(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, str | None]]:
             raise DeviceFileError(f"line 1: no column {', '.join(sorted(missing))}")
         yield from reader
     except csv.Error as error:  # a field of more than 128 KiB
-        raise DeviceFileError(f"line {reader.line_num}: {error}") from None
+        raise DeviceFileError(f"line {reader.reader.line_num}: {error}") from None
 
 
 def _new_device(row: Mapping[str, str | None]) -> NewDevice:

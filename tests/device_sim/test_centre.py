@@ -104,7 +104,9 @@ def test_what_is_no_event_is_counted() -> None:
     centre = Centre([build_errand()])
     centre.receive(b"{}")
     centre.receive(b"\xff")
-    assert centre.unreadable == 2
+    centre.receive(b'{"id":"\xff"}')
+    centre.receive(b'{"id":' + b"[" * 100_000)
+    assert centre.unreadable == 4
 
 
 def test_without_any_event_the_complaint_says_where_to_look() -> None:

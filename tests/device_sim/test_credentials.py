@@ -63,6 +63,10 @@ def test_the_street_may_be_stated(tmp_path: Path) -> None:
         ("device,secret\n1,0011\n", "line 2: secret must have at least 16 bytes"),
         (f"device,secret,transport\n1,{SECRET},sms\n", "line 2: transport must be tcp or mqtt"),
         (f"device,secret,street\n1,{SECRET},east\n", "line 2: street must be a code of digits"),
+        (f"device,secret,street\n1,{SECRET},{10**9}\n", "line 2: street must be a code of digits"),
+        (f"device,secret,street\n1,{SECRET},{'1' * 5_000}\n", "line 2: street must be a code"),
+        (f"device,secret\n{'1' * 5_000},{SECRET}\n", "line 2: device must be a number"),
+        (f"device,secret\n{'1' * 131_073},{SECRET}\n", "field larger than field limit"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -260,6 +260,10 @@ def test_read_device_file() -> None:
         (["device,secret", "1"], "line 2: "),
         (["device,secret,street", f"1,{SECRET.hex()},44"], "line 2: street must be empty or"),
         (["device,secret", *[f"1,{SECRET.hex()}"] * 2], "line 3: device 1 comes twice"),
+        (["device,secret,label", f"1,{SECRET.hex()},a\0b"], "line 2: label holds U\\+0000 at 1"),
+        (["device,secret", f"{'1' * 5_000},00"], "line 2: "),
+        (["device,secret", f"{'1' * 131_073},00"], "line 2: field larger"),
+        ([f"device,secret,{'x' * 131_073}"], "line 1: field larger"),
     ],
 )
 def test_bad_device_file(lines: list[str], message: str) -> None:

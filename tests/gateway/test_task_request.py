@@ -170,6 +170,26 @@ def test_a_request_that_is_too_large() -> None:
     assert fault_of(body.ljust(MAX_REQUEST_BYTES + 1)) == ("", "65537 bytes, at most 65536")
 
 
+@pytest.mark.parametrize(
+    "moments, at_fault",
+    [
+        ({"not_before": "0001-01-01T00:00:00+00:01"}, "not_before"),
+        ({"not_before": "0001-01-01T00:00:00+00:00"}, None),
+        ({"expires_at": "9999-12-31T23:59:59-00:01"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, None),
+    ],
+)
+def test_moments_at_the_ends_of_the_calendar(
+    moments: dict[str, Any], at_fault: str | None
+) -> None:
+    """One that has no form in UTC cannot be stored: its asker must hear of it."""
+    body = request_body(**moments)
+    if at_fault:
+        assert fault_of(body) == ("r1", f"{at_fault}: must lie in the years 1 to 9999 in UTC too")
+    else:
+        decode_request(body)
+
+
 def test_when_it_may_expire() -> None:
     """After now, and not too far ahead."""
     now = datetime(2026, 12, 1, tzinfo=UTC)
