@@ -25,14 +25,32 @@ BLOCK: Final = "fuzz"
 
 @click.command()
 @click.argument("targets", nargs=-1, type=click.Choice(list(TARGETS)), metavar="[TARGET]...")
-@click.option("--runs", type=click.IntRange(min=1), default=RUNS, show_default=True,
-              help="Inputs of each target.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), default=JOBS, show_default=True,
-              help="Targets at a time.")  # fmt: skip
-@click.option("--minimise", "to_corpus", is_flag=True,
-              help="Afterwards add what was found new to the corpus, as little as has it all.")  # fmt: skip
-@click.option("--write-docs", is_flag=True,
-              help="Add the counts to fuzz/results.json and the table of docs/reliability.md.")  # fmt: skip
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    default=RUNS,
+    show_default=True,
+    metavar="N",
+    help="Inputs of each target.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=JOBS,
+    show_default=True,
+    metavar="N",
+    help="Targets at a time.",
+)
+@click.option(
+    "--minimise",
+    "to_corpus",
+    is_flag=True,
+    help="Afterwards add what was found new to the corpus, as little as has it all.",
+)
+@click.option(
+    "--write-docs", is_flag=True,
+    help="Add the counts to fuzz/results.json and to the table of docs/reliability.md.",
+)  # fmt: skip
 def main(
     targets: Sequence[str], runs: int, jobs: int, *, to_corpus: bool, write_docs: bool
 ) -> None:

@@ -52,7 +52,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def source_of(name: str) -> str:
     """What the files that a target instruments, and its own, hash to."""
     digest = hashlib.sha256()
-    files = {ROOT / "fuzz" / "targets" / f"{name}.py"}
+    files = {ROOT / "fuzz" / "targets" / f"{own}.py" for own in (name, "items")}
     for module in TARGETS[name].instrumented:
         place = ROOT.joinpath(*module.split("."))
         files |= set(place.rglob("*.py")) | {place.with_suffix(".py")}
@@ -101,8 +101,9 @@ def table(results: Mapping[str, Result], mended: Mapping[str, int]) -> str:
 
 
 def _lines(results: Mapping[str, Result], mended: Mapping[str, int]) -> Iterable[str]:
-    yield "| target | parses | inputs | seconds | features | peak memory | grew by | mended | commit |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    columns = "target", "parses", "inputs", "seconds", "features", "most memory", "grew by"
+    yield f"| {' | '.join((*columns, 'mended', 'commit'))} |"
+    yield "|---" * (len(columns) + 2) + "|"
     for name, result in results.items():
         yield (
             f"| `{name}` | {TARGETS[name].parses} | {result.inputs:,} | {result.seconds:,.0f}"

@@ -99,10 +99,12 @@ def replay(name: str, finding: Path) -> str:
 
 
 def commit() -> str:
-    """Short name of the commit that the tree is at."""
-    command = ("git", "describe", "--always", "--dirty", "--exclude=*")
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return ended.stdout.strip()
+    """Short name of the commit that the sources are at; `+` behind it: they are changed."""
+    name = ("rev-parse", "--short", "HEAD")
+    short = subprocess.run(("git", *name), cwd=ROOT, capture_output=True, text=True, check=True)
+    changes = ("git", "diff", "--quiet", "HEAD", "--", "gateway", "device_sim", "fuzz/targets")
+    changed = subprocess.run(changes, cwd=ROOT, check=False).returncode
+    return short.stdout.strip() + ("+" if changed else "")
 
 
 def _findings(folder: Path) -> list[Path]:

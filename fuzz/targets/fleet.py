@@ -13,7 +13,7 @@ class _File(PosixPath):
 
     content = b""
 
-    def open(self, *_mode: Any, encoding: str | None = None, newline: str | None = None) -> Any:  # type: ignore[override]  # noqa: A003 - as the parser calls it
+    def open(self, *_mode: Any, encoding: str | None = None, newline: str | None = None) -> Any:
         """See `Path`."""
         return io.TextIOWrapper(io.BytesIO(self.content), encoding, newline=newline)
 

@@ -21,7 +21,7 @@ _HEADER_BYTES: Final = 3
 _DEVICE, _GREETED, _PEEK, _TWICE = 1, 2, 4, 8
 """We are the device; the greeting is over; ask first whether an emergency comes; compare with the
 same stream in one piece."""
-_MAX_PIECES: Final = 24
+_MAX_CUTS: Final = 8
 """The rest comes whole: small pieces of a long stream take long and show nothing more."""
 _MAX_LENGTH_BYTES: Final = 2
 _MAX_REPLY_BYTES: Final = 64
@@ -51,10 +51,12 @@ def check(data: bytes) -> None:
 
 def _pieces(stream: bytes, odd: int, even: int) -> Iterator[bytes]:
     at, size, following = 0, odd, even
-    for _ in range(_MAX_PIECES):
+    for _ in range(_MAX_CUTS):
         yield stream[at : at + size]
         at += size
         size, following = following, size
+        if at >= len(stream):
+            return
     yield stream[at:]
 
 

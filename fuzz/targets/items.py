@@ -6,11 +6,11 @@ from gateway.copy_format import TRAITS, report_row, track_row
 from gateway.cost.old_texts import OldTexts, Templates
 from gateway.handlers import HANDLERS, NEEDS_NO_HANDLER
 from gateway.handlers.context import Context
-from gateway.handlers.outcome import Outcome
+from gateway.handlers.outcome import Outcome, Rejected
 from gateway.parcel import Transport
 from gateway.protocol.connection import Event
 from gateway.protocol.limits import MAX_DESCRIPTION_CHARACTERS, MAX_SEQUENCE, MAX_TRACK_POINTS
-from gateway.protocol.messages import BadFrame
+from gateway.protocol.report import Report, Track
 from gateway.protocol.wire_report import pack_report, pack_track, unpack_report, unpack_track
 from gateway.reference import load_tables
 from gateway.session import item_count
@@ -43,20 +43,16 @@ def check_handled(event: Event) -> None:
 
 
 def _check_complete(event: Event, outcome: Outcome) -> None:
-    items = len(outcome.reports) + len(outcome.tracks) + len(outcome.rejected)
-    if outcome.receipt is None and outcome.task_reply is None:
-        first = event.first_sequence if isinstance(event, BadFrame) else None
-        reachable = MAX_SEQUENCE + 1 - (first or 0)
-        assert items == min(item_count(event), reachable) or _passes_end(outcome)
-    numbers = [item.sequence for item in (*outcome.reports, *outcome.tracks)]
-    numbers += [item.sequence for item in outcome.rejected if item.sequence is not None]
+    """Each report of the message has one verdict to come, and none two. Numbers behind the last one
+    there is are no reports.
+    """
+    items: list[Report | Track | Rejected]
+    items = [*outcome.reports, *outcome.tracks, *outcome.rejected]
+    numbers = [item.sequence for item in items if item.sequence is not None]
     assert len(set(numbers)) == len(numbers)
     assert all(1 <= number <= MAX_SEQUENCE for number in numbers)
-
-
-def _passes_end(outcome: Outcome) -> bool:
-    """Whether the numbers of a refused backlog reach the last one: it has no more to refuse."""
-    return any(item.sequence == MAX_SEQUENCE for item in outcome.rejected)
+    if outcome.receipt is None and outcome.task_reply is None:
+        assert len(items) == item_count(event) or MAX_SEQUENCE in numbers
 
 
 def _check_reports(outcome: Outcome) -> None:
@@ -69,5 +65,3 @@ def _check_reports(outcome: Outcome) -> None:
         segments = _OLD_TEXTS.of_report(report)
         assert segments.report >= 1
         assert segments.confirmation >= 1
-
-

@@ -18,9 +18,7 @@ class _File(PosixPath):
 
     content = b""
 
-    def read_text(
-        self, encoding: str | None = None, errors: str | None = None
-    ) -> str:
+    def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         """See `Path`."""
         return io.TextIOWrapper(io.BytesIO(self.content), encoding, errors).read()
 

@@ -38,9 +38,11 @@ def _value(form: int, number: int, rest: bytes) -> object:
     short and long; something that is no text.
     """
     if form == 0:
-        return rest.decode("utf-8", "surrogatepass" if number & 1 else "replace") if _is_utf_8(
-            rest, strict=not number & 1
-        ) else rest.decode("latin-1")
+        return (
+            rest.decode("utf-8", "surrogatepass" if number & 1 else "replace")
+            if _is_utf_8(rest, strict=not number & 1)
+            else rest.decode("latin-1")
+        )
     if form == 1:
         return msgspec.msgpack.Ext(2 if number & 3 else number - 128, rest)
     if form == 2:  # noqa: PLR2004 - as listed above

@@ -155,7 +155,17 @@ def test_a_connack_of_5() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["2002 0063", "f000", "30 ffffffff7f", "32ffff7f", "9000", "3000", "200100", "3001ff", "30030001ff"],
+    [
+        "2002 0063",
+        "f000",
+        "30 ffffffff7f",
+        "32ffff7f",
+        "9000",
+        "3000",
+        "200100",
+        "3001ff",
+        "30030001ff",
+    ],
 )
 def test_nonsense_is_a_protocol_error(data: str) -> None:
     """Unknown codes and packets, lengths that are too long, packets cut short, no UTF-8."""

@@ -39,7 +39,9 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
     assert AddressType().convert(text, None, None) == address
 
 
-@pytest.mark.parametrize("text", ["", "host", ":80", "host:", "host:x", "host:0", "host:65536", f"host:{1:05000d}"])
+@pytest.mark.parametrize(
+    "text", ["", "host", ":80", "host:", "host:x", "host:0", "host:65536", f"host:{1:05000d}"]
+)
 def test_what_is_no_address(text: str) -> None:
     """Is a usage error that shows it."""
     with pytest.raises(click.BadParameter, match="is not HOST:PORT"):

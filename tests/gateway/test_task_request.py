@@ -179,9 +179,7 @@ def test_a_request_that_is_too_large() -> None:
         ({"expires_at": "9999-12-31T23:59:59Z"}, None),
     ],
 )
-def test_moments_at_the_ends_of_the_calendar(
-    moments: dict[str, Any], at_fault: str | None
-) -> None:
+def test_moments_at_the_ends_of_the_calendar(moments: dict[str, Any], at_fault: str | None) -> None:
     """One that has no form in UTC cannot be stored: its asker must hear of it."""
     body = request_body(**moments)
     if at_fault:
