@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from fuzz.results import ROOT, add, count_mended, read_results, table, write_results
-from fuzz.runner import Run, commit, minimise, replay, run_target
+from fuzz.runner import Run, minimise, replay, run_target
 from fuzz.targets import TARGETS
 from scripts.marked_blocks import replace_blocks
 
@@ -103,7 +103,7 @@ def _short(path: Path) -> Path:
 
 def _keep(run: Run) -> None:
     results = read_results()
-    results[run.target] = add(results.get(run.target), run.result(commit()))
+    results[run.target] = add(results.get(run.target), run.result())
     write_results(results)
     mended = {name: count_mended(name) for name in results}
     document = DOCUMENT.read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Of one target: all runs against the same source together."""
 
     source: str
-    """What the parser's files and the target hash to."""
+    """What the parser's files hash to."""
     commit: str
     """Of the last run."""
     runs: int
@@ -50,9 +50,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def source_of(name: str) -> str:
-    """What the files that a target instruments, and its own, hash to."""
+    """What the files of a target's parser hash to."""
     digest = hashlib.sha256()
-    files = {ROOT / "fuzz" / "targets" / f"{own}.py" for own in (name, "items")}
+    files: set[Path] = set()
     for module in TARGETS[name].instrumented:
         place = ROOT.joinpath(*module.split("."))
         files |= set(place.rglob("*.py")) | {place.with_suffix(".py")}

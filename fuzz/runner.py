@@ -28,6 +28,10 @@ class Run:
     """What one process has done."""
 
     target: str
+    source: str
+    """What its parser's files hash to."""
+    commit: str
+    """That the sources were at."""
     status: Status
     features: int
     findings: tuple[Path, ...]
@@ -35,11 +39,11 @@ class Run:
     log: Path
     succeeded: bool
 
-    def result(self, commit: str) -> Result:
+    def result(self) -> Result:
         """As it is kept."""
         return Result(
-            source=source_of(self.target),
-            commit=commit,
+            source=self.source,
+            commit=self.commit,
             runs=1,
             inputs=self.status.inputs,
             seconds=self.status.seconds,
@@ -55,6 +59,7 @@ def run_target(name: str, runs: int, folder: Path) -> Run:
     units.mkdir(parents=True, exist_ok=True)
     status.unlink(missing_ok=True)
     known = set(_findings(folder / name))
+    source, at_commit = source_of(name), commit()
     command = [
         *(sys.executable, "-m", "fuzz.worker", name, str(status), str(units)),
         *(str(CORPUS / name), f"-runs={runs}", f"-max_len={TARGETS[name].max_bytes}"),
@@ -66,6 +71,8 @@ def run_target(name: str, runs: int, folder: Path) -> Run:
         ended = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False)
     return Run(
         name,
+        source,
+        at_commit,
         _read_status(status),
         _last_features(log),
         tuple(sorted(set(_findings(folder / name)) - known)),
@@ -100,11 +107,13 @@ def replay(name: str, finding: Path) -> str:
 
 def commit() -> str:
     """Short name of the commit that the sources are at; `+` behind it: they are changed."""
-    name = ("rev-parse", "--short", "HEAD")
-    short = subprocess.run(("git", *name), cwd=ROOT, capture_output=True, text=True, check=True)
-    changes = ("git", "diff", "--quiet", "HEAD", "--", "gateway", "device_sim", "fuzz/targets")
-    changed = subprocess.run(changes, cwd=ROOT, check=False).returncode
-    return short.stdout.strip() + ("+" if changed else "")
+    changes = ("diff", "--quiet", "HEAD", "--", "gateway", "device_sim")
+    changed = subprocess.run(("git", *changes), cwd=ROOT, check=False).returncode  # noqa: S607 - whichever git made the tree
+    name = subprocess.run(
+        ("git", "rev-parse", "--short", "HEAD"),  # noqa: S607 - the same
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return name.stdout.strip() + ("+" if changed else "")
 
 
 def _findings(folder: Path) -> list[Path]:
