@@ -57,10 +57,11 @@ class AddressType(click.ParamType[Address]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Address:
         """Host and port, or a usage error."""
-        host, _, port = str(value).rpartition(":")
+        written, _, port = str(value).rpartition(":")
+        host = written.strip("[]")
         if not host or not _is_port(port):
             self.fail(f"{value!r} is not HOST:PORT", param, ctx)
-        return host.strip("[]"), int(port)
+        return host, int(port)
 
 
 def _is_port(text: str) -> bool:

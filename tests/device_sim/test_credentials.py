@@ -4,10 +4,15 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from device_sim.credentials import Credential, FleetFileError, read_fleet, write_fleet
 from device_sim.scenario import longgang_q1
+from fuzz.seeds import SEEDS
+from fuzz.targets.fleet import check
 from gateway.devices import read_device_file
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 SECRET = "00112233445566778899aabbccddeeff"
 
@@ -82,3 +87,10 @@ def test_a_file_that_cannot_be_read_or_written(tmp_path: Path) -> None:
         read_fleet(missing)
     with pytest.raises(FleetFileError, match=r"fleet\.csv"):
         write_fleet(missing, longgang_q1(1, 2, 2).fleet)
+
+
+@UNHURRIED
+@given(changed(SEEDS["fleet"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A file of credentials can be used, or a line of it is named."""
+    check(data)

@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.devices import check
 from gateway.devices import DeviceFileError, Devices, NewDevice, Registration, read_device_file
 from gateway.handlers.outcome import Rejected
 from gateway.parcel import Parcel, Transport
@@ -16,6 +19,8 @@ from gateway.protocol.proof import derive_keys
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import StoreUnavailableError
 from tests.helpers.builders import build_report, build_track
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 SECRET = bytes(range(16))
 KEYS = derive_keys(SECRET)
@@ -271,3 +276,10 @@ def test_bad_device_file(lines: list[str], message: str) -> None:
     with pytest.raises(DeviceFileError, match=message) as raised:
         list(read_device_file(lines))
     assert SECRET.hex() not in str(raised.value)
+
+
+@UNHURRIED
+@given(changed(SEEDS["devices"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A file of devices is read whole, or a line of it is named."""
+    check(data)

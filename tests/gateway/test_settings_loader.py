@@ -5,10 +5,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.settings import check
 from gateway.cost.period import Period
 from gateway.settings import Settings
 from gateway.settings_loader import SettingsError, load_settings
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 
 @pytest.fixture
@@ -236,3 +241,10 @@ def test_budgets_that_nobody_can_keep(name: str, budget: str) -> None:
     message = refusal(None, {f"GATEWAY_COST__{name}": budget})
     assert f"GATEWAY_COST__{name}" in message
     assert "above 0 and at most 1,000,000,000, in whole cents" in message
+
+
+@UNHURRIED
+@given(changed(SEEDS["settings"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A slip in a file or a variable is named, and nothing else happens."""
+    check(data)

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.requests import check
 from gateway.protocol import limits
 from gateway.protocol.messages import encode
 from gateway.protocol.task_messages import Task
@@ -26,6 +29,8 @@ from gateway.task_request import (
     decode_request,
     fault_of_times,
 )
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 from tests.helpers.task_requests import build_request, request_body
 
 NOON = "2026-12-01T12:00:00+08:00"
@@ -219,3 +224,10 @@ def test_what_came_on_a_topic() -> None:
     assert decode_asked(Action.CANCEL, b'{"id": "r1"}') == Cancellation(id="r1")
     malformed = decode_asked(Action.CANCEL, b'{"id": "r1", "x": 1}')
     assert malformed == Malformed("r1", Action.CANCEL, "Object contains unknown field `x`")
+
+
+@UNHURRIED
+@given(changed(SEEDS["requests"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """Whatever came on a topic gets a verdict that can be told and kept."""
+    check(data)
