@@ -27,11 +27,11 @@ BLOCK: Final = "fuzz"
 @click.argument("targets", nargs=-1, type=click.Choice(list(TARGETS)), metavar="[TARGET]...")
 @click.option(
     "--runs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=RUNS,
     show_default=True,
     metavar="N",
-    help="Inputs of each target.",
+    help="Inputs of each target; 0 with --write-docs only writes the table anew.",
 )
 @click.option(
     "--jobs",
@@ -59,6 +59,9 @@ def main(
     A finding is mended in the product, and its input goes into fuzz/corpus/TARGET as crash-...,
     where the tests replay it.
     """
+    if not runs:
+        _write_table()
+        return
     if find_spec("atheris") is None:
         raise click.ClickException(
             "atheris is not installed: it has wheels for CPython 3.11 to 3.13 on Linux x86_64 only."
@@ -105,9 +108,14 @@ def _keep(run: Run) -> None:
     results = read_results()
     results[run.target] = add(results.get(run.target), run.result())
     write_results(results)
+    _write_table()
+
+
+def _write_table() -> None:
+    results = read_results()
     mended = {name: count_mended(name) for name in results}
     document = DOCUMENT.read_text(encoding="utf-8")
-    block = table(read_results(), mended)
+    block = table(results, mended)
     DOCUMENT.write_text(replace_blocks(document, {BLOCK: block}), encoding="utf-8")
 
 
