@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import msgspec
 
 from fuzz.results import CORPUS, ROOT, Result, Status, source_of
 from fuzz.targets import TARGETS
+
+ITSELF: Final = "FUZZ_ITSELF"
+"""Names a program that starts the worker with the same target: to merge, libFuzzer starts itself."""
 
 INPUT_SECONDS: Final = 25
 """An input that takes longer is a finding; a usual one takes under a millisecond, and a busy
@@ -62,7 +66,8 @@ def run_target(name: str, runs: int, folder: Path) -> Run:
     source, at_commit = source_of(name), commit()
     command = [
         *(sys.executable, "-m", "fuzz.worker", name, str(status), str(units)),
-        *(str(CORPUS / name), f"-runs={runs}", f"-max_len={TARGETS[name].max_bytes}"),
+        *(str(units), str(CORPUS / name), f"-runs={runs}"),
+        f"-max_len={TARGETS[name].max_bytes}",
         *(f"-timeout={INPUT_SECONDS}", f"-rss_limit_mb={MEMORY_LIMIT_MB}"),
         # Parsers that print would fill the log; the traceback of a finding comes from its replay.
         *("-close_fd_mask=2", f"-artifact_prefix={folder / name}{os.sep}"),
@@ -82,18 +87,32 @@ def run_target(name: str, runs: int, folder: Path) -> Run:
 
 
 def minimise(name: str, folder: Path) -> None:
-    """Add to the corpus what the runs in the folder have found new, as little as has it all."""
-    units = folder / name / "new"
+    """Add to the corpus what the runs in the folder have found new, as little as has it all.
+
+    Raises:
+        subprocess.CalledProcessError: libFuzzer could not.
+    """
+    place = folder / name
+    units, itself, log = place / "new", place / "itself", place / "merge.log"
     if not units.is_dir():
         return
-    log = folder / name / "merge.log"
-    command = [
-        *(sys.executable, "-m", "fuzz.worker", name, str(folder / name / "merge.json")),
-        *(str(CORPUS / name), str(units), "-merge=1", f"-max_len={TARGETS[name].max_bytes}"),
-        *("-close_fd_mask=2", f"-artifact_prefix={folder / name}{os.sep}"),
-    ]
+    command = [sys.executable, "-m", "fuzz.worker", name, str(place / "merge.json"), str(units)]
+    itself.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
+    itself.chmod(0o700)
+    options = (
+        "-merge=1",
+        f"-max_len={TARGETS[name].max_bytes}",
+        f"-artifact_prefix={place}{os.sep}",
+    )
     with log.open("wb") as output:
-        subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=True)
+        subprocess.run(
+            [*command, str(CORPUS / name), str(units), *options, "-close_fd_mask=2"],
+            cwd=ROOT,
+            env={**os.environ, ITSELF: str(itself)},
+            stdout=output,
+            stderr=output,
+            check=True,
+        )
 
 
 def replay(name: str, finding: Path) -> str:

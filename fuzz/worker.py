@@ -1,8 +1,8 @@
 """One process that fuzzes one target: `python -m fuzz.worker TARGET STATUS NEW_UNITS [OPTIONS]`.
 
 The fuzzer takes the process over and ends it, so `fuzz.runner` starts one for each target. OPTIONS
-are libFuzzer's. STATUS is written again and again, and tells what ran even if the process is
-killed.
+are libFuzzer's, its folders included. STATUS is written again and again, and tells what ran even
+if the process is killed.
 """
 
 import atexit
@@ -17,6 +17,7 @@ import msgspec
 
 from fuzz.memory import LOOK_EVERY_INPUTS, MemoryGrowthError, MemoryWatch, read_memory
 from fuzz.results import Status
+from fuzz.runner import ITSELF
 from fuzz.targets import TARGETS, Check, load_check
 
 _ARGUMENTS: Final = 4
@@ -73,7 +74,8 @@ def main() -> None:
     counted = Counted(check, Path(status), Path(new_units))
     os.environ["RUST_BACKTRACE"] = "0"  # a panic of `mqtt5` would read its symbols each time
     atexit.register(counted.look)
-    atheris.Setup([sys.argv[0], new_units, *sys.argv[_ARGUMENTS:]], counted)
+    itself = os.environ.get(ITSELF, sys.argv[0])
+    atheris.Setup([itself, *sys.argv[_ARGUMENTS:]], counted)
     atheris.Fuzz()
 
 
