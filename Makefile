@@ -1,6 +1,7 @@
 # Field gateway. `make` alone lists the targets.
 #   PYTHON=python3.12 make install   another interpreter (3.11 or later)
 #   make run ARGS="--reports 2000"   options for `gateway demo`
+#   make fuzz ARGS="frames --runs 1000000"   one target; more inputs
 
 PYTHON ?= python3
 ARGS ?=
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench defences audit lock clean
+.PHONY: help install run test lint format bench chaos fuzz defences audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +40,7 @@ test: install ## all tests
 lint: install ## style, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(wildcard gateway device_sim tests bench chaos scripts examples)
+	$(BIN)/mypy $(wildcard gateway device_sim tests bench chaos fuzz scripts examples)
 
 format: install ## rewrite the sources in the common format
 	$(BIN)/ruff check --fix-only --quiet .
@@ -59,12 +60,20 @@ audit: install ## ask a public list of known holes about each pinned package; ne
 chaos: install ## break everything and look what is lost
 	$(BIN)/python -m chaos $(ARGS)
 
+fuzz: install $(VENV)/fuzzer ## hostile input for everything that parses
+	$(BIN)/python -m fuzz $(ARGS)
+
+$(VENV)/fuzzer: requirements/fuzz.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
 lock: install ## resolve the dependencies anew, into requirements/
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) pyproject.toml --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --extra demo --extra dev --constraint requirements/run.txt \
 		--output-file requirements/dev.txt
 	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) --group fuzz --constraint requirements/dev.txt --output-file requirements/fuzz.txt
 
 clean: ## remove what the other targets made, except var/ (your data)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist \

@@ -86,7 +86,7 @@ class Centre:
                 self._changed(event, msgspec.json.decode(event.data, type=_Change))
             elif event.type == TASK_REQUEST_DECIDED:
                 self._decided(msgspec.json.decode(event.data, type=_Verdict))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.unreadable += 1
 
     def _changed(self, event: _Event, change: _Change) -> None:

@@ -14,6 +14,12 @@ COLUMNS: Final = ("device", "secret", "label", "street")
 
 SECRET_BYTES: Final = 32
 
+MAX_STREET: Final = 999_999_999
+"""Street codes have nine digits."""
+
+_MAX_DIGITS: Final = 100
+"""Longer is no number that anybody means, however many zeros it begins with."""
+
 
 class FleetFileError(Exception):
     """The fleet file is missing, or one of its lines is wrong; the message says which."""
@@ -46,14 +52,14 @@ def read_fleet(path: Path) -> dict[int, Credential]:
             if not {"device", "secret"} <= set(rows.fieldnames or ()):
                 raise FleetFileError(f"{path}: the columns device and secret are needed")
             return dict(_credential(path, number, row) for number, row in enumerate(rows, 2))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FleetFileError(f"{path}: {error}") from None
 
 
 def _credential(path: Path, line: int, row: dict[str, str | None]) -> tuple[int, Credential]:
     where = f"{path} line {line}"
     device, transport = row["device"] or "", row.get("transport") or None
-    if not device.isdecimal() or not 0 < int(device) <= MAX_DEVICE_ID:
+    if not _is_number(device, MAX_DEVICE_ID) or not int(device):
         raise FleetFileError(f"{where}: device must be a number, 1 to {MAX_DEVICE_ID}")
     try:
         secret = bytes.fromhex(row["secret"] or "")
@@ -64,10 +70,15 @@ def _credential(path: Path, line: int, row: dict[str, str | None]) -> tuple[int,
     if transport not in {None, *get_args(Transport)}:
         raise FleetFileError(f"{where}: transport must be tcp or mqtt, not {transport!r}")
     street = row.get("street") or None
-    if street is not None and not street.isdecimal():
+    if street is not None and not _is_number(street, MAX_STREET):
         raise FleetFileError(f"{where}: street must be a code of digits, not {street!r}")
     known = None if street is None else int(street)
     return int(device), Credential(secret, cast("Transport | None", transport), known)
+
+
+def _is_number(text: str, highest: int) -> bool:
+    """Whether it is a number up to this. Python takes no text of thousands of digits for one."""
+    return text.isdecimal() and len(text) <= _MAX_DIGITS and int(text) <= highest
 
 
 def write_fleet(path: Path, fleet: Fleet) -> None:

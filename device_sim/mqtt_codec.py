@@ -33,6 +33,9 @@ _REFUSED_311: Final = {
 }
 """CONNACK return codes of MQTT 3.1.1, section 3.2.2.3."""
 _CONNACK_311_BYTES: Final = 2
+_PANIC: Final = "PanicException"
+"""What `mqtt5` raises for a text that is no UTF-8: no `Exception`, and there is no name of it to
+import."""
 _LENGTH_BYTES: Final = 4
 """Most bytes of a remaining length."""
 
@@ -176,8 +179,10 @@ class PacketReader:
             raw = _completed(raw[0], raw[begin:])
         try:
             return mqtt5.read(memoryview(raw))[0]
-        except (ValueError, IndexError) as error:
-            raise MqttProtocolError(str(error)) from None
+        except BaseException as error:
+            if isinstance(error, (ValueError, IndexError)) or type(error).__name__ == _PANIC:
+                raise MqttProtocolError(str(error)) from None
+            raise
 
     def _is_311(self, raw: bytes, length: int) -> bool:
         """A broker of 3.1.1 refuses a client of 5 in its own way: with a CONNACK of two bytes."""

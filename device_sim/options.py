@@ -23,6 +23,8 @@ DEFAULT_SECONDS: Final = 30.0
 MIN_SECONDS: Final = 10.0
 """Shorter, and a task would be over before a busy machine has brought it to its handset."""
 
+_PORT_DIGITS: Final = 5
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -55,10 +57,16 @@ class AddressType(click.ParamType[Address]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Address:
         """Host and port, or a usage error."""
-        host, _, port = str(value).rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        written, _, port = str(value).rpartition(":")
+        host = written.strip("[]")
+        if not host or not _is_port(port):
             self.fail(f"{value!r} is not HOST:PORT", param, ctx)
-        return host.strip("[]"), int(port)
+        return host, int(port)
+
+
+def _is_port(text: str) -> bool:
+    """Whether it is a port. Python takes no text of thousands of digits for a number."""
+    return text.isdecimal() and len(text) <= _PORT_DIGITS and 0 < int(text) < 2**16
 
 
 def scenario_options(command: Command) -> Command:

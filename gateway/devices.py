@@ -11,6 +11,7 @@ import msgspec
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.limits import MAX_DEVICE_ID, MAX_REFUSED_IN_WELCOME
 from gateway.protocol.proof import Keys, derive_keys
+from gateway.protocol.text import unfit_character
 from gateway.queries import load_queries
 from gateway.store_errors import TRANSIENT_ERRORS, StoreUnavailableError
 
@@ -231,11 +232,8 @@ class _Line(msgspec.Struct, frozen=True):
 
 def _lines(lines: Iterable[str]) -> Iterator[_Line]:
     reader = csv.DictReader(lines)
-    missing = {"device", "secret"} - set(reader.fieldnames or ())
-    if missing:
-        raise DeviceFileError(f"line 1: no column {', '.join(sorted(missing))}")
     seen: set[int] = set()
-    for row in reader:
+    for row in _rows(reader):
         try:
             line = _line(row)
         except ValueError as error:
@@ -244,6 +242,16 @@ def _lines(lines: Iterable[str]) -> Iterator[_Line]:
             raise DeviceFileError(f"line {reader.line_num}: device {line.device_id} comes twice")
         seen.add(line.device_id)
         yield line
+
+
+def _rows(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, str | None]]:
+    try:
+        missing = {"device", "secret"} - set(reader.fieldnames or ())
+        if missing:
+            raise DeviceFileError(f"line 1: no column {', '.join(sorted(missing))}")
+        yield from reader
+    except csv.Error as error:  # a field of more than 128 KiB
+        raise DeviceFileError(f"line {reader.reader.line_num}: {error}") from None
 
 
 def _line(row: Mapping[str, str | None]) -> _Line:
@@ -256,6 +264,9 @@ def _line(row: Mapping[str, str | None]) -> _Line:
         secret = bytes.fromhex(row["secret"] or "")
     except ValueError:
         raise ValueError("secret must be hexadecimal") from None
+    unfit = unfit_character((row.get("label") or "").strip())
+    if unfit:  # PostgreSQL takes no NUL, and a terminal obeys others
+        raise ValueError(f"label holds {unfit}")
     keys = derive_keys(secret)
     return _Line(int(device), secret, keys, int(street) if street else None, row)
 

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -24,9 +25,9 @@ def load_tariffs(folder: str = "") -> dict[str, Tariff]:
     Raises:
         TariffError: naming the file and its fault.
     """
-    found = _in_folder(resources.files("gateway").joinpath("tariffs"))
+    found = _shipped()
     if folder:
-        found |= _in_folder(Path(folder))
+        found = found | _in_folder(Path(folder))
     return {tariff.id: tariff for tariff in sorted(found.values(), key=_order)}
 
 
@@ -47,6 +48,12 @@ def find_tariff(name_or_path: str, folder: str = "") -> Tariff:
     return known[name_or_path]
 
 
+@cache
+def _shipped() -> dict[str, Tariff]:
+    """Those of the package, which do not change while it runs; not to be changed by callers."""
+    return _in_folder(resources.files("gateway").joinpath("tariffs"))
+
+
 def _order(tariff: Tariff) -> tuple[bool, bool, Decimal, str]:
     fee = tariff.data.fee if tariff.data else Decimal(0)
     return tariff.sms is None, tariff.assumption, fee, tariff.id
@@ -57,6 +64,8 @@ def _in_folder(folder: Traversable) -> dict[str, Tariff]:
         files = [file for file in folder.iterdir() if file.name.endswith(ENDING)]
     except OSError as error:
         raise TariffError(f"folder of tariffs {folder}: {error.strerror}") from None
+    except ValueError as error:  # NUL in the name
+        raise TariffError(f"folder of tariffs {str(folder)!r}: {error}") from None
     return {tariff.id: tariff for tariff in map(_read, files)}
 
 
@@ -72,5 +81,7 @@ def _read(file: Traversable) -> Tariff:
         raise TariffError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise TariffError(f"{file} is not UTF-8: {error}") from None
+    except ValueError as error:  # NUL in the name of a folder
+        raise TariffError(f"{str(file)!r}: {error}") from None
     except TariffError as error:
         raise TariffError(f"{file}: {error}") from None

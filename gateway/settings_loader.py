@@ -120,8 +120,18 @@ def _put(values: dict[str, Any], variable: str, value: str, sources: dict[str, s
         if not isinstance(inner, dict):
             raise SettingsError(f"{variable}: {section} is no section")
         target = inner
+    _require_text(variable, variable)
+    _require_text(variable, value)
     target[name] = value
     sources[".".join((*sections, name))] = variable
+
+
+def _require_text(variable: str, text: str) -> None:
+    """Bytes of the environment that are no UTF-8 come as halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"environment variable {variable!a}: it is not UTF-8") from None
 
 
 _HOST = r"[^/@?#:,\[\]]*|\[[^/\]]*\]"

@@ -4,7 +4,7 @@ Whether a device or an earlier request exists is for the database to say, and wh
 passed only matters for a request that is new: one that is repeated late was accepted all the same.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -126,7 +126,7 @@ def decode_request(body: bytes) -> TaskRequest:
         TaskRequestError: It is none; the text names the field and its fault.
     """
     request = _decode(body, TaskRequest)
-    fault = _fault_of_target(request.to) or _fault_of_texts(request)
+    fault = _fault_of_target(request.to) or _fault_of_texts(request) or _fault_of_moments(request)
     if not fault and request.not_before and request.not_before >= request.expires_at:
         fault = "expires_at: must be after not_before"
     if not fault and request.supersedes == request.id:
@@ -195,6 +195,17 @@ def _explain(message: str) -> str:
 def _fault_of_target(target: Target) -> str | None:
     named = (target.device is not None, target.street is not None, target.everybody)
     return None if sum(named) == 1 else 'to: exactly one of "device", "street" and "all": true'
+
+
+def _fault_of_moments(request: TaskRequest) -> str | None:
+    """At both ends of the calendar a moment may have no form in UTC, and none in the database."""
+    moments = {"expires_at": request.expires_at, "not_before": request.not_before}
+    for name, moment in moments.items():
+        try:
+            _ = moment and moment.astimezone(UTC)
+        except OverflowError:
+            return f"{name}: must lie in the years 1 to 9999 in UTC too"
+    return None
 
 
 def _fault_of_texts(request: TaskRequest) -> str | None:

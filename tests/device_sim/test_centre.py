@@ -1,10 +1,15 @@
 """Tests of what the centre knows of its tasks."""
 
 import pytest
+from hypothesis import given
 
 from device_sim.centre import COMPLAINTS_OF_A_KIND, TASK_CHANGED, TASK_REQUEST_DECIDED, Centre
+from fuzz.seeds import SEEDS
+from fuzz.targets.centre import check
 from gateway import events
 from tests.helpers.errands import build_errand, changed, decided
+from tests.helpers.hostile import changed as altered
+from tests.helpers.strategies import UNHURRIED
 
 
 def test_the_types_of_events_are_those_of_the_gateway() -> None:
@@ -104,7 +109,9 @@ def test_what_is_no_event_is_counted() -> None:
     centre = Centre([build_errand()])
     centre.receive(b"{}")
     centre.receive(b"\xff")
-    assert centre.unreadable == 2
+    centre.receive(b'{"id":"\xff"}')
+    centre.receive(b'{"id":' + b"[" * 100_000)
+    assert centre.unreadable == 4
 
 
 def test_without_any_event_the_complaint_says_where_to_look() -> None:
@@ -120,3 +127,10 @@ def test_without_any_event_the_complaint_says_where_to_look() -> None:
     assert "forgotten" in centre.complaints()[0]
     centre.failure = "the broker refuses"
     assert centre.complaints()[0] == "the centre gave up: the broker refuses"
+
+
+@UNHURRIED
+@given(altered(SEEDS["centre"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """An event is understood or counted; the centre learns of no task that it did not ask for."""
+    check(data)

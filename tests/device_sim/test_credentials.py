@@ -4,10 +4,15 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from device_sim.credentials import Credential, FleetFileError, read_fleet, write_fleet
 from device_sim.scenario import longgang_q1
+from fuzz.seeds import SEEDS
+from fuzz.targets.fleet import check
 from gateway.devices import read_device_file
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 SECRET = "00112233445566778899aabbccddeeff"
 
@@ -63,6 +68,10 @@ def test_the_street_may_be_stated(tmp_path: Path) -> None:
         ("device,secret\n1,0011\n", "line 2: secret must have at least 16 bytes"),
         (f"device,secret,transport\n1,{SECRET},sms\n", "line 2: transport must be tcp or mqtt"),
         (f"device,secret,street\n1,{SECRET},east\n", "line 2: street must be a code of digits"),
+        (f"device,secret,street\n1,{SECRET},{10**9}\n", "line 2: street must be a code of digits"),
+        (f"device,secret,street\n1,{SECRET},{'1' * 5_000}\n", "line 2: street must be a code"),
+        (f"device,secret\n{'1' * 5_000},{SECRET}\n", "line 2: device must be a number"),
+        (f"device,secret\n{'1' * 131_073},{SECRET}\n", "field larger than field limit"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -78,3 +87,10 @@ def test_a_file_that_cannot_be_read_or_written(tmp_path: Path) -> None:
         read_fleet(missing)
     with pytest.raises(FleetFileError, match=r"fleet\.csv"):
         write_fleet(missing, longgang_q1(1, 2, 2).fleet)
+
+
+@UNHURRIED
+@given(changed(SEEDS["fleet"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A file of credentials can be used, or a line of it is named."""
+    check(data)

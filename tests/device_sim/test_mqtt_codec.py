@@ -2,9 +2,14 @@
 
 import mqtt5
 import pytest
+from hypothesis import given
 
 from device_sim import mqtt_codec
 from device_sim.mqtt_codec import MqttProtocolError, MqttVersion, PacketReader, Will
+from fuzz.seeds import SEEDS
+from fuzz.targets.packets import check
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 V5, V311 = MqttVersion.V5, MqttVersion.V311
 
@@ -153,11 +158,30 @@ def test_a_connack_of_5() -> None:
     assert connack.receive_max == 20
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of `mqtt5`
 @pytest.mark.parametrize(
     "data",
-    ["2002 0063", "f000", "30 ffffffff7f", "32ffff7f", "9000", "3000", "200100", "3001ff"],
+    [
+        "2002 0063",
+        "f000",
+        "30 ffffffff7f",
+        "32ffff7f",
+        "9000",
+        "3000",
+        "200100",
+        "3001ff",
+        "30030001ff",
+    ],
 )
 def test_nonsense_is_a_protocol_error(data: str) -> None:
-    """Unknown codes and packets, lengths that are too long, packets cut short."""
+    """Unknown codes and packets, lengths that are too long, packets cut short, no UTF-8."""
     with pytest.raises(MqttProtocolError):
         read(V311, data)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of `mqtt5`
+@UNHURRIED
+@given(changed(SEEDS["packets"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """Packets are the same however they are cut, and nonsense ends in one kind of error."""
+    check(data)

@@ -2,6 +2,7 @@
 
 import click
 import pytest
+from hypothesis import given
 
 from device_sim.options import (
     DEFAULT_SECONDS,
@@ -15,6 +16,10 @@ from device_sim.options import (
     task_options,
 )
 from device_sim.pace import MAX_SPEED
+from fuzz.seeds import SEEDS
+from fuzz.targets.arguments import check
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 
 @pytest.mark.parametrize("text, speed", [("max", MAX_SPEED), ("1", 1.0), ("0.5", 0.5)])
@@ -39,7 +44,10 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
     assert AddressType().convert(text, None, None) == address
 
 
-@pytest.mark.parametrize("text", ["", "host", ":80", "host:", "host:x", "host:0", "host:65536"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "host", ":80", "host:", "host:x", "host:0", "host:65536", "[]:80", f"host:{1:05000d}"],
+)
 def test_what_is_no_address(text: str) -> None:
     """Is a usage error that shows it."""
     with pytest.raises(click.BadParameter, match="is not HOST:PORT"):
@@ -91,3 +99,10 @@ def test_a_run_of_tasks_has_a_least_length() -> None:
     assert chosen("--seconds", str(MIN_SECONDS)).seconds == MIN_SECONDS
     with pytest.raises(click.BadParameter):
         chosen("--seconds", str(MIN_SECONDS - 0.1))
+
+
+@UNHURRIED
+@given(changed(SEEDS["arguments"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A text is a value, or a usage error."""
+    check(data)

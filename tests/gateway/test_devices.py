@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.devices import check
 from gateway.devices import (
     DeviceFileError,
     Devices,
@@ -23,6 +26,8 @@ from gateway.protocol.proof import derive_keys
 from gateway.store import PostgresStore, open_pool
 from gateway.store_errors import StoreUnavailableError
 from tests.helpers.builders import build_report, build_track
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 SECRET = bytes(range(16))
 KEYS = derive_keys(SECRET)
@@ -335,6 +340,10 @@ def test_read_device_file() -> None:
         (["device,secret", "1"], "line 2: "),
         (["device,secret,street", f"1,{SECRET.hex()},44"], "line 2: street must be empty or"),
         (["device,secret", *[f"1,{SECRET.hex()}"] * 2], "line 3: device 1 comes twice"),
+        (["device,secret,label", f"1,{SECRET.hex()},a\0b"], "line 2: label holds U\\+0000 at 1"),
+        (["device,secret", f"{'1' * 5_000},00"], "line 2: "),
+        (["device,secret", f"{'1' * 131_073},00"], "line 2: field larger"),
+        ([f"device,secret,{'x' * 131_073}"], "line 1: field larger"),
     ],
 )
 def test_bad_device_file(lines: list[str], message: str) -> None:
@@ -350,3 +359,10 @@ def test_read_secrets() -> None:
     assert list(read_secrets(lines)) == [(7, SECRET)]
     with pytest.raises(DeviceFileError, match="line 3: device 7 comes twice"):
         list(read_secrets([*lines, lines[1]]))
+
+
+@UNHURRIED
+@given(changed(SEEDS["devices"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A file of devices is read whole, or a line of it is named."""
+    check(data)

@@ -124,6 +124,14 @@ def test_a_name_as_long_as_allowed(tmp_path: Path) -> None:
     assert "x" * 64 in load_tariffs(str(tmp_path))
 
 
+def test_a_path_that_cannot_be() -> None:
+    """With NUL in it, whether of a folder or a file."""
+    with pytest.raises(TariffError, match="embedded null byte"):
+        load_tariffs("a\0b")
+    with pytest.raises(TariffError, match="embedded null byte"):
+        find_tariff("a\0b/x.toml")
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """The message names it."""
     with pytest.raises(TariffError, match=r"own\.toml: No such file"):

@@ -5,10 +5,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.settings import check
 from gateway.cost.period import Period
 from gateway.settings import Settings
 from gateway.settings_loader import SettingsError, load_settings
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 
 @pytest.fixture
@@ -171,6 +176,24 @@ def test_a_section_that_the_file_has_as_a_value(file: Path) -> None:
     assert "tcp" in message
 
 
+@pytest.mark.parametrize(
+    "variable, value", [("GATEWAY_NAME", "caf\udce9"), ("GATEWAY_\udce9", "x")]
+)
+def test_a_variable_that_is_not_utf_8(variable: str, value: str) -> None:
+    """Python reads its bytes as halves of characters, which nothing else takes."""
+    message = refusal(None, {variable: value})
+    assert message.startswith("environment variable 'GATEWAY_")
+    assert message.endswith("it is not UTF-8")
+    message.encode()
+
+
+@pytest.mark.parametrize("name", ["tariff", "tariffs"])
+def test_a_path_that_cannot_be(file: Path, name: str) -> None:
+    """TOML can write NUL; the system takes it in no path."""
+    file.write_text(f'[cost]\n{name} = "\\u0000/x.toml"\n')
+    assert refusal(file, {}).startswith(f"setting cost.{name} (file {file}): ")
+
+
 def test_nothing_to_listen_to() -> None:
     """A gateway without a transport is a mistake."""
     message = refusal(None, {"GATEWAY_TCP__ENABLED": "false"})
@@ -218,3 +241,10 @@ def test_budgets_that_nobody_can_keep(name: str, budget: str) -> None:
     message = refusal(None, {f"GATEWAY_COST__{name}": budget})
     assert f"GATEWAY_COST__{name}" in message
     assert "above 0 and at most 1,000,000,000, in whole cents" in message
+
+
+@UNHURRIED
+@given(changed(SEEDS["settings"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A slip in a file or a variable is named, and nothing else happens."""
+    check(data)

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.requests import check
 from gateway.protocol import limits
 from gateway.protocol.messages import encode
 from gateway.protocol.task_messages import Task
@@ -26,6 +29,8 @@ from gateway.task_request import (
     decode_request,
     fault_of_times,
 )
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 from tests.helpers.task_requests import build_request, request_body
 
 NOON = "2026-12-01T12:00:00+08:00"
@@ -170,6 +175,24 @@ def test_a_request_that_is_too_large() -> None:
     assert fault_of(body.ljust(MAX_REQUEST_BYTES + 1)) == ("", "65537 bytes, at most 65536")
 
 
+@pytest.mark.parametrize(
+    "moments, at_fault",
+    [
+        ({"not_before": "0001-01-01T00:00:00+00:01"}, "not_before"),
+        ({"not_before": "0001-01-01T00:00:00+00:00"}, None),
+        ({"expires_at": "9999-12-31T23:59:59-00:01"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, None),
+    ],
+)
+def test_moments_at_the_ends_of_the_calendar(moments: dict[str, Any], at_fault: str | None) -> None:
+    """One that has no form in UTC cannot be stored: its asker must hear of it."""
+    body = request_body(**moments)
+    if at_fault:
+        assert fault_of(body) == ("r1", f"{at_fault}: must lie in the years 1 to 9999 in UTC too")
+    else:
+        decode_request(body)
+
+
 def test_when_it_may_expire() -> None:
     """After now, and not too far ahead."""
     now = datetime(2026, 12, 1, tzinfo=UTC)
@@ -201,3 +224,10 @@ def test_what_came_on_a_topic() -> None:
     assert decode_asked(Action.CANCEL, b'{"id": "r1"}') == Cancellation(id="r1")
     malformed = decode_asked(Action.CANCEL, b'{"id": "r1", "x": 1}')
     assert malformed == Malformed("r1", Action.CANCEL, "Object contains unknown field `x`")
+
+
+@UNHURRIED
+@given(changed(SEEDS["requests"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """Whatever came on a topic gets a verdict that can be told and kept."""
+    check(data)

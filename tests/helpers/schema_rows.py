@@ -113,8 +113,11 @@ ROWS: Final[dict[str, tuple[str, ...]]] = {
             (0, '2008-03-01', 440307003, 'gprs-2006-plan-20');
         """,
     ),
-    # A device whose standing has changed: the trigger counts what is done to it by hand.
-    "0008-devices": ("UPDATE device SET revoked_at = NULL WHERE revoked_at IS NOT NULL;",),
+    # A device that was restored and revoked anew: the trigger counts what is done to it by hand.
+    "0008-devices": (
+        "UPDATE device SET revoked_at = NULL WHERE id = 9007199254740991;",
+        "UPDATE device SET revoked_at = '2020-01-01+08' WHERE id = 9007199254740991;",
+    ),
     "0009-archive": (
         """
         CREATE TABLE report_archive_2020_01 (LIKE report_archive INCLUDING ALL);

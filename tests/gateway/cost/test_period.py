@@ -3,8 +3,13 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.arguments import check
 from gateway.cost.period import MAX_PLAYED_DAYS, Period, parse_period
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 QUARTER = Period(date(2008, 1, 1), date(2008, 3, 31))
 
@@ -63,3 +68,10 @@ def test_ten_years_and_a_day_more() -> None:
     assert parse_period("2008-01-01/2018-01-07").count_days() == MAX_PLAYED_DAYS
     with pytest.raises(ValueError, match="more than 3,660 days"):
         parse_period("2008-01-01/2018-01-08")
+
+
+@UNHURRIED
+@given(changed(SEEDS["arguments"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A text is days, or it is none."""
+    check(data)

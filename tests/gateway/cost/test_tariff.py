@@ -3,8 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.tariffs import check
 from gateway.cost.tariff import DataPrices, SmsPrices, Tariff, TariffError, parse_tariff
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 HEAD = 'name = "n"\ncurrency = "CNY"\nsource = "s"\nassumption = false\n'
 SMS = "[sms]\nup = 0.1\ndown = 0\n"
@@ -104,3 +109,10 @@ def test_what_is_refused(text: str, parts: list[str]) -> None:
     for part in ["tariff x", *parts]:
         assert part in str(caught.value)
     assert ("not valid TOML" in str(caught.value)) == ("not valid TOML" in parts)
+
+
+@UNHURRIED
+@given(changed(SEEDS["tariffs"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A price list is in its limits and can be told again, or its fault is named."""
+    check(data)

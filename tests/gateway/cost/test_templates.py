@@ -1,8 +1,13 @@
 """What a template may contain."""
 
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.templates import check
 from gateway.cost.templates import FieldKind, Template, TemplateError
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 FIELDS = {
     "n": FieldKind.NUMBER,
@@ -73,3 +78,10 @@ def test_what_is_refused(text: str, part: str) -> None:
     assert caught.value.role == "report"
     assert str(caught.value) == f"template of a report: {caught.value.fault}"
     assert part in caught.value.fault
+
+
+@UNHURRIED
+@given(changed(SEEDS["templates"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A template fills for every report, or its fault is named."""
+    check(data)

@@ -2,7 +2,10 @@
 
 import msgspec
 import pytest
+from hypothesis import given
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.frames import check
 from gateway.protocol import limits
 from gateway.protocol.connection import Connection
 from gateway.protocol.errors import GoodbyeReason, LocalProtocolError, RefusalCode, Resend
@@ -34,6 +37,8 @@ from tests.helpers.connection_pair import (
     sent_by,
     state_of,
 )
+from tests.helpers.hostile import changed
+from tests.helpers.strategies import UNHURRIED
 
 REPORT = pack_report(build_report(description="plain"), EDITION_2007)
 TRACK = pack_track(build_track(), EDITION_2007)
@@ -363,3 +368,10 @@ def test_hello_is_a_message_like_any_other_for_the_device() -> None:
     device = ready(Role.DEVICE)
     with pytest.raises(LocalProtocolError):
         device.send(Hello(1, 1, 7, 0, bytes(12), bytes(16)), 0.0)
+
+
+@UNHURRIED
+@given(changed(SEEDS["frames"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A stream gives the same events however it is cut, one for each frame."""
+    check(data)

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.bodies import check
 from gateway.protocol import limits
 from gateway.protocol.messages import (
     MESSAGES,
@@ -14,6 +16,7 @@ from gateway.protocol.messages import (
     encode,
 )
 from tests.helpers.hex_text import Sample, load_samples
+from tests.helpers.hostile import changed
 from tests.helpers.strategies import UNHURRIED, messages
 
 
@@ -172,3 +175,10 @@ def test_one_wrong_field_is_a_message_or_a_bad_frame(place: int, value: object) 
     assert _is_event(event)
     if isinstance(event, BadFrame) and place != 2:
         assert event.first_sequence == 1_000
+
+
+@UNHURRIED
+@given(changed(SEEDS["bodies"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """A payload is a message or a bad frame, and every report of it gets its verdict."""
+    check(data)

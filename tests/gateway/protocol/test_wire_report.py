@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.seeds import SEEDS
+from fuzz.targets.columns import check
 from gateway.protocol.errors import RefusalCode, RemoteProtocolError
 from gateway.protocol.framing import encode_frame
 from gateway.protocol.limits import MAX_SEQUENCE
@@ -30,6 +32,7 @@ from tests.helpers.builders import (
     build_track,
     build_wide_report,
 )
+from tests.helpers.hostile import changed
 from tests.helpers.strategies import INT_64, UNHURRIED, reports
 
 MAX_ORDINARY_BYTES = 32
@@ -333,3 +336,10 @@ def test_an_emergency_stands_alone(urgency: Urgency) -> None:
     assert is_urgent(pack_report(report, EDITION_2007)) is is_emergency
     assert not is_urgent(pack_backlog([report], EDITION_2007))
     assert not is_urgent(BadFrame(b"", RefusalCode.MALFORMED_MESSAGE, ""))
+
+
+@UNHURRIED
+@given(changed(SEEDS["columns"]()))
+def test_hostile_bytes(data: bytes) -> None:
+    """Columns of any numbers give reports that can be stored, or refusals."""
+    check(data)
