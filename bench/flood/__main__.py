@@ -119,7 +119,7 @@ def measure(names: Sequence[str], seconds: float, seed: int, directory: Path) ->
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.argument("floods", nargs=-1, type=click.Choice(list(FLOODS)))
+@click.argument("floods", nargs=-1, type=click.Choice(list(FLOODS)), metavar="[FLOOD]...")
 @click.option("--seconds", type=click.FloatRange(min=2), default=15.0, show_default=True,
               help="How long each case is watched.")  # fmt: skip
 @click.option("--seed", default=2008, show_default=True, help="Seed of all chance.")
@@ -132,12 +132,20 @@ def main(
 ) -> None:
     """Flood a gateway, and see what honest handsets notice.
 
+    \b
+    half-open       thousands of connections that say nothing
+    wrong-proofs    hundreds of connections that guess proofs
+    slow-senders    strangers and devices that send a byte at a time
+    largest-frames  registered devices that send the largest frames without waiting
+    all-urgent      registered devices for which everything is an emergency
+    pings           registered devices that send pings
+
     150 handsets report one thing at a time and 10 come and go, first while it is quiet, then during
     the flood. Each FLOOD (default: all) has a gateway and a database of its own. Exit code 1 if the
     99th percentile of the honest handsets' waits for an ack is more than five times the quiet one,
     if a report goes without an ack, if nobody new gets in, or if the gateway takes more memory than
     its settings allow. Everything runs on this machine: the attacker takes processor time too.
-    """
+    """  # noqa: D301 - click wants \b as it is
     try:
         phases = measure(floods or tuple(FLOODS), seconds, seed, directory)
     except (BenchError, ServerFailedError, FileNotFoundError) as error:
