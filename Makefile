@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench chaos fuzz defences audit lock clean
+.PHONY: help install run test lint format bench flood chaos fuzz defences audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ format: install ## rewrite the sources in the common format
 
 bench: install ## measure speed and bytes
 	$(BIN)/python -m bench $(ARGS)
+
+flood: install ## flood a gateway and see what honest handsets notice
+	$(BIN)/python -m bench.flood $(ARGS)
 
 defences: install ## take each defence out and see its test fail
 	$(BIN)/python -m scripts.remove_defences $(ARGS)

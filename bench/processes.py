@@ -111,6 +111,11 @@ def write_line(process: subprocess.Popen[str], line: str) -> None:
     pipe.flush()
 
 
+def close_input(process: subprocess.Popen[str]) -> None:
+    """Let a program read the end of its input."""
+    _pipe(process.stdin).close()
+
+
 def wait_until(
     condition: Callable[[], bool], process: subprocess.Popen[str], log: Path, within_seconds: float
 ) -> None:

@@ -1,0 +1,1 @@
+"""What honest handsets notice while others flood the gateway. `make flood`; docs/reliability.md."""
