@@ -1,10 +1,15 @@
 """The whole gateway: how it starts, what it tells of itself, in which order it ends."""
 
 import asyncio
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
+import trustme
 from structlog.testing import capture_logs
 
 from gateway.app import serve
@@ -14,8 +19,10 @@ from gateway.embedded_postgres import EmbeddedPostgres
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.messages import Goodbye, Ping, Pong
 from gateway.server_process import free_port
+from gateway.settings_loader import SettingsError
 from gateway.tcp_server import RESTART_RETRY_SECONDS
 from tests.helpers.brokers import Broker
+from tests.helpers.certificates import make_certificate
 from tests.helpers.databases import migrate_now
 from tests.helpers.device_client import ANSWER_WITHIN_SECONDS, greeted
 from tests.helpers.fault_proxy import fault_proxy
@@ -218,3 +225,39 @@ async def test_a_database_that_takes_no_writes(
         auto.write_text("")
         await asyncio.to_thread(own_postgres.start)
         await client.expect_acks_of(1)
+
+
+async def test_a_renewed_certificate_is_taken_on_sighup(database_dsn: str, tmp_path: Path) -> None:
+    """New connections get it; who is connected goes on. One of no use changes nothing."""
+    await register(database_dsn)
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    files = make_certificate(tmp_path, authority)
+    with capture_logs() as logs:
+
+        def told(event: str) -> int:
+            return sum(line["event"] == event for line in logs)
+
+        async with (
+            served_gateway(database_dsn, tcp=files.settings) as gateway,
+            greeted(gateway.tcp, tls=files.trusting()) as client,
+        ):
+            make_certificate(tmp_path, authority)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: told("tls_certificate_loaded") == 2)
+            make_certificate(tmp_path, authority, datetime.now(UTC) - timedelta(1))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: told("tls_certificate_not_reloaded") == 1)
+            await client.send(Ping())
+            await client.expect(Pong)
+            async with greeted(gateway.tcp, 2, tls=files.trusting()):
+                """It is served with the certificate that is good."""
+
+
+async def test_nothing_listens_before_somebody_has_decided_about_tls(database_dsn: str) -> None:
+    """Neither a certificate nor the word that plaintext is meant."""
+    with pytest.raises(SettingsError, match=r"tcp\.certificate: missing"):
+        await serve(
+            settings_of(database_dsn, tcp={"plaintext": False}),
+            asyncio.Event(),
+            lambda _addresses: None,
+        )
