@@ -122,28 +122,7 @@ async def serve(
         gateway = _build(settings, pool, tls)
         _watch_queues(gateway)
         async with asyncio.TaskGroup() as tasks:
-            stations = [
-                tasks.create_task(gateway.batcher.run(), name="batcher"),
-                tasks.create_task(gateway.admission.run(), name="admission"),
-                tasks.create_task(gateway.desk.run(), name="task desk"),
-                tasks.create_task(gateway.courier.run(), name="task courier"),
-                tasks.create_task(
-                    listen(settings.database.dsn, "task", gateway.courier.wake),
-                    name="task listener",
-                ),
-                tasks.create_task(gateway.revocation.run(), name="revocation"),
-                tasks.create_task(
-                    listen(settings.database.dsn, "device", gateway.revocation.wake),
-                    name="device listener",
-                ),
-                tasks.create_task(watch_database(gateway.store.is_ready), name="database watch"),
-            ]
-            if gateway.publishing is not None:
-                stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
-            if gateway.metering is not None:
-                stations.append(tasks.create_task(gateway.metering.run(), name="metering"))
-            if gateway.page is not None:
-                stations.append(tasks.create_task(gateway.page.run(), name="page"))
+            stations = _start_stations(tasks, gateway)
             async with _http(gateway) as http_address:
                 tcp_address = await gateway.tcp.start() if gateway.tcp else None
                 if gateway.tcp is not None and tls is not None:
@@ -164,6 +143,34 @@ async def serve(
     finally:
         pool.terminate()
     observe.stopped(settings.name)
+
+
+def _start_stations(tasks: asyncio.TaskGroup, gateway: Gateway) -> list[asyncio.Task[None]]:
+    """All that work behind the listeners, until they are cancelled."""
+    settings = gateway.settings
+    stations = [
+        tasks.create_task(gateway.batcher.run(), name="batcher"),
+        tasks.create_task(gateway.admission.run(), name="admission"),
+        tasks.create_task(gateway.desk.run(), name="task desk"),
+        tasks.create_task(gateway.courier.run(), name="task courier"),
+        tasks.create_task(
+            listen(settings.database.dsn, "task", gateway.courier.wake),
+            name="task listener",
+        ),
+        tasks.create_task(gateway.revocation.run(), name="revocation"),
+        tasks.create_task(
+            listen(settings.database.dsn, "device", gateway.revocation.wake),
+            name="device listener",
+        ),
+        tasks.create_task(watch_database(gateway.store.is_ready), name="database watch"),
+    ]
+    if gateway.publishing is not None:
+        stations.append(tasks.create_task(gateway.publishing.run(), name="publishing"))
+    if gateway.metering is not None:
+        stations.append(tasks.create_task(gateway.metering.run(), name="metering"))
+    if gateway.page is not None:
+        stations.append(tasks.create_task(gateway.page.run(), name="page"))
+    return stations
 
 
 def longest_stop_seconds(settings: Settings) -> float:
