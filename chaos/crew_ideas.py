@@ -148,7 +148,7 @@ def garbage(member: Member, author: Author, tables: Tables) -> list[Frame]:
 
 def _unexpected(body: bytes) -> Frame | None:
     """A known message that a device never sends."""
-    if body[0] not in {0x92, 0x93} or body[1] not in {0, 5}:
+    if len(body) < 2 or body[0] not in {0x92, 0x93} or body[1] not in {0, 5}:  # noqa: PLR2004 -- mark and tag
         return None
     claim = Claim(None, Kind.FRAME, RefusalCode.UNEXPECTED_MESSAGE, body, body)
     return Frame(body, (claim,))

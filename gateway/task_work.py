@@ -121,10 +121,11 @@ async def _request(connection: asyncpg.Connection, request: TaskRequest) -> Requ
     known = await connection.fetchrow(_QUERIES["known_request"], *columns)
     if known["same"] is None:
         await _check_superseded(connection, request)
-        # Added before its times are judged: this waits for a gateway that is about to accept the
-        # same one, so that the two cannot decide otherwise.
+        # Added before its times are judged, by a clock that is read behind it: gateways that get
+        # the same one wait for each other here, so that they cannot decide otherwise, however
+        # long ago their transactions began.
         if await connection.fetchval(_QUERIES["add_request"], *columns):
-            fault = fault_of_times(request, known["now"])
+            fault = fault_of_times(request, await connection.fetchval(_QUERIES["clock"]))
             if fault:
                 raise _RefusedError(fault)
             return await _make_tasks(connection, request)

@@ -3,7 +3,7 @@
 
 -- name: known_request
 -- Index: task_request_pkey. Reads only. `same` is null for an id that is not known.
-SELECT now() AS now, (
+SELECT (
     SELECT (
         target_device, target_street, kind, text, case_number, grid, lat_e5, lon_e5, pictures, not_before, expires_at,
         supersedes
@@ -14,6 +14,10 @@ SELECT now() AS now, (
     FROM task_request
     WHERE id = $1
 ) AS same
+
+-- name: clock
+-- Index: none. Reads no table. The moment itself, not the beginning of the transaction.
+SELECT clock_timestamp()
 
 -- name: request_exists
 -- Index: task_request_pkey. Reads only.

@@ -116,6 +116,16 @@ async def test_two_gateways_never_decide_otherwise(world: World) -> None:
         assert await late == RequestVerdict(accepted=True, repeated=True)
 
 
+async def test_nothing_is_accepted_that_another_has_refused(world: World) -> None:
+    """A transaction that began while there was time judges by the moment, as the other did."""
+    request = build_request(expires_at=ahead(0.5))
+    async with world.pool.acquire() as slow, slow.transaction():
+        while await slow.fetchval("SELECT clock_timestamp() < $1", request.expires_at):  # noqa: ASYNC110 -- a clock of another
+            await asyncio.sleep(0.01)
+        assert "is past" in str(await world.reason(request))
+        assert not (await do(slow, request)).accepted  # type: ignore[union-attr]  # of a request it is a verdict
+
+
 async def test_one_task_for_each_device_of_the_target(world: World) -> None:
     """A device, a street, all; those that are revoked get none."""
     await world.pool.execute("UPDATE device SET street_code = 440307003 WHERE id < 3")
