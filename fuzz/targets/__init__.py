@@ -39,7 +39,7 @@ TARGETS: Final = {
     "bodies": Target("payloads of MQTT, every message, and what handlers say of it", _ITEMS, 512),
     "columns": Target("backlogs and tracks whose columns have any numbers", _ITEMS, 256),
     "texts": Target("texts in all forms, deflated ones that expand too", _PROTOCOL, 512),
-    "acks": Target("acks, and which numbers they cover", _PROTOCOL, 40),
+    "acks": Target("acks, and which numbers they cover", _PROTOCOL, 24),
     "topics": Target("topics that devices publish to", _PROTOCOL, 128),
     "requests": Target("task requests and cancellations (JSON)", ("gateway.task_request",), 768),
     "settings": Target(
