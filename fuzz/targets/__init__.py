@@ -51,7 +51,7 @@ TARGETS: Final = {
     "templates": Target("templates of the old system's texts", ("gateway.cost",), 256),
     "devices": Target("files of devices (CSV)", ("gateway.devices",), 512),
     "arguments": Target(
-        "days, periods, moments and addresses of command lines and of the page's address",
+        "days, periods, moments, addresses and speeds of command lines",
         ("gateway.cost", "gateway.cost_command", "gateway.events_command", "device_sim.options"),
         64,
     ),
