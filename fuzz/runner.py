@@ -15,7 +15,7 @@ from fuzz.results import CORPUS, ROOT, Result, Status, source_of
 from fuzz.targets import TARGETS
 
 ITSELF: Final = "FUZZ_ITSELF"
-"""Names a program that starts the worker with the same target: libFuzzer starts itself to merge."""
+"""Names a program that starts the worker with the same target: to merge, libFuzzer starts one."""
 
 INPUT_SECONDS: Final = 25
 """An input that takes longer is a finding; a usual one takes under a millisecond, and a busy
@@ -24,6 +24,7 @@ machine may stop the process for a while."""
 MEMORY_LIMIT_MB: Final = 1_024
 """Where libFuzzer gives up whatever the reason; `memory` finds growth long before."""
 
+_DONE: Final = re.compile(r"^Done (\d+) runs in (\d+) second", re.MULTILINE)
 _PROGRESS: Final = re.compile(r"\bft: (\d+)")
 
 
@@ -78,7 +79,7 @@ def run_target(name: str, runs: int, folder: Path) -> Run:
         name,
         source,
         at_commit,
-        _read_status(status),
+        _read_status(status, log),
         _last_features(log),
         tuple(sorted(set(_findings(folder / name)) - known)),
         log,
@@ -140,10 +141,15 @@ def _findings(folder: Path) -> list[Path]:
     return [file for kind in kinds for file in folder.glob(f"{kind}-*")]
 
 
-def _read_status(file: Path) -> Status:
-    if not file.exists():
-        return Status(inputs=0, seconds=0.0, highest_bytes=0, growth_bytes=None)
-    return msgspec.json.decode(file.read_bytes(), type=Status)
+def _read_status(file: Path, log: Path) -> Status:
+    """The last status, with the whole count where libFuzzer ended by itself."""
+    status = Status(inputs=0, seconds=0.0, highest_bytes=0, growth_bytes=None)
+    if file.exists():
+        status = msgspec.json.decode(file.read_bytes(), type=Status)
+    done = _DONE.search(log.read_text(encoding="utf-8", errors="replace"))
+    if not done:
+        return status
+    return msgspec.structs.replace(status, inputs=int(done[1]), seconds=float(done[2]))
 
 
 def _last_features(log: Path) -> int:

@@ -5,7 +5,6 @@ are libFuzzer's, its folders included. STATUS is written again and again, and te
 if the process is killed.
 """
 
-import atexit
 import os
 import sys
 import time
@@ -73,7 +72,6 @@ def main() -> None:
         check = load_check(name)
     counted = Counted(check, Path(status), Path(new_units))
     os.environ["RUST_BACKTRACE"] = "0"  # a panic of `mqtt5` would read its symbols each time
-    atexit.register(counted.look)
     itself = os.environ.get(ITSELF, sys.argv[0])
     atheris.Setup([itself, *sys.argv[_ARGUMENTS:]], counted)
     atheris.Fuzz()

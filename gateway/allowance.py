@@ -36,6 +36,12 @@ BURST_GREETINGS: Final = 60
 BYTES_PER_KEPT: Final = 1_024
 """Of a frame in quarantine that weigh like one more item: an item's row takes a quarter of it."""
 
+QUICK_PER_SECOND: Final = 1.0
+"""Single reports that go past those of others who flood: twenty times what an inspector writes."""
+
+BURST_QUICK: Final = 8
+"""The same at once. Small, so that a thousand devices that all send much win nothing by it."""
+
 _TOLERANCE_SECONDS: Final = 1e-6
 """Sums of floating-point numbers may be off by this."""
 
@@ -105,6 +111,7 @@ class Allowance:
         "emergencies",
         "greetings",
         "kept",
+        "quick",
         "reports",
     )
 
@@ -113,6 +120,8 @@ class Allowance:
         """Items; any other frame counts one."""
         self.emergencies = Bucket(limits.emergencies)
         """Single emergencies that go past everything else. More of them go with the reports."""
+        self.quick = Bucket(limits.quick)
+        """Single reports that go past others' floods."""
         self.greetings = Bucket(limits.greetings)
         """Look-ups in the database over MQTT."""
         self.kept = Bucket(limits.kept)
@@ -173,7 +182,7 @@ class Allowance:
 
     def is_full(self, now: float) -> bool:
         """Whether it is like a new one."""
-        buckets = (self.reports, self.emergencies, self.greetings, self.kept)
+        buckets = (self.reports, self.emergencies, self.quick, self.greetings, self.kept)
         return now >= self._told_until and all(bucket.is_full(now) for bucket in buckets)
 
 
@@ -185,6 +194,7 @@ class Limits:
     emergencies: Rate
     greetings: Rate
     kept: Rate
+    quick: Rate = Rate(QUICK_PER_SECOND, BURST_QUICK)
 
 
 class Allowances:

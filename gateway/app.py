@@ -244,6 +244,7 @@ def _build(settings: Settings, pool: asyncpg.Pool, tls: Tls | None) -> Gateway:
         take_task_reply=desk.take_reply,
         arrived=attendance.arrived,
         left=attendance.left,
+        is_crowded=batcher.is_crowded,
         allowances=Allowances(settings.limits),
     )
     metering = Metering(settings, pool, batcher.is_writing) if settings.meter.enabled else None

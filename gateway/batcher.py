@@ -2,7 +2,8 @@
 
 Each ordinary writer has its own devices, so that what one device sends is committed in the order in
 which it came. Emergencies have a writer to themselves, which is idle otherwise: they wait neither
-for a batch to fill nor for one to be written.
+for a batch to fill nor for one to be written. When it is crowded, single reports of devices that
+have nothing else under way go there too: whoever floods makes only himself wait.
 """
 
 import asyncio
@@ -56,6 +57,8 @@ class Batcher:
         self._urgent_items = 0
         self.is_publishing_emergency: Callable[[], bool] = lambda: False
         """Set by the application: whether the relay has an emergency under way."""
+        self.are_turns_crowded: Callable[[], bool] = lambda: False
+        """Set by the TCP server: whether many sessions wait for their turn of the event loop."""
         self._waiting: deque[Callable[[], None]] = deque()
         self._resume_is_due = False
         self._settled = asyncio.Event()
@@ -92,6 +95,12 @@ class Batcher:
             self._items += load
             self.is_full = self._items > self._max_items
             self._writers[parcel.device_id % len(self._writers)].offer(parcel, load)
+
+    def is_crowded(self) -> bool:
+        """Whether what comes now would wait long: behind more than one transaction takes, or more
+        than a few sessions.
+        """
+        return self._items > self._max_urgent_items or self.are_turns_crowded()
 
     def is_hurried(self) -> bool:
         """Whether an emergency is under way, to the database or from there to subscribers."""

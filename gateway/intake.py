@@ -1,15 +1,16 @@
 """Whether a TCP session may take its next frame: is there room for it, and is it its turn?
 
-An emergency needs neither, while its device has not had more than its share. Before there is
-room or time for the frame that is next, it is only looked at, and stays in the buffer where it
-lies.
+An emergency needs neither, while its device has not had more than its share; nor does the single
+report of a device that sends little while others send much. Before there is room or time for the
+frame that is next, it is only looked at, and stays in the buffer where it lies.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from gateway.batcher import Batcher
-from gateway.protocol.connection import Connection
+from gateway.protocol.connection import Connection, Event
+from gateway.protocol.wire_report import is_urgent
 from gateway.turns import Turns
 
 FRAMES_AT_ONCE: Final = 64
@@ -27,14 +28,14 @@ class Intake:
         batcher: Batcher,
         turns: Turns,
         go_on: Callable[[], None],
-        may_jump: Callable[[], bool] = lambda: True,
+        may_jump: Callable[[Event], bool] = is_urgent,
     ) -> None:
         """Args:
         batcher: Where the frames go.
         turns: Whose turn it is.
         go_on: Called when it is worth while to ask again.
-        may_jump: Whether the device may still send an emergency past everything else. One that
-            calls everything an emergency may not.
+        may_jump: Whether a frame may go past everything else. Of a device that calls everything an
+            emergency none may.
         """
         self.waits = False
         """Whether `go_on` will be called. Until then a session must not read."""
@@ -51,10 +52,10 @@ class Intake:
         has_turn = taken < FRAMES_AT_ONCE and turns.has_time()
         if has_turn and not (batcher.is_full or batcher.is_full_of_emergencies):
             return True
-        urgent = connection.next_is_urgent()
-        if urgent is None:
+        event = connection.peek_event()
+        if event is None:
             return True  # there is nothing to take
-        urgent = urgent and self._may_jump()
+        urgent = self._may_jump(event)
         if batcher.is_full_of_emergencies if urgent else batcher.is_full:
             self._wait(batcher.when_space)
             return False

@@ -37,6 +37,10 @@ MAX_UNDER_WAY: Final = 2 * WINDOW_REPORTS
 """Messages that wait and items that are being stored, of one device. An honest one has a window of
 reports under way, and sends it once more when no ack comes for a minute."""
 
+NOT_ADMITTED: Final = Refusal(
+    RefusalCode.NOT_ADMITTED, Resend.LATER, retry_after_seconds=NOT_ADMITTED_RETRY_SECONDS
+)
+
 Key = tuple[int, int]
 """Device and installation."""
 
@@ -108,10 +112,15 @@ class MqttSessions:
             waiting.clear()
 
     def _jumps(self, received: Received) -> bool:
-        if not is_urgent(received.event) or self._batcher.is_full_of_emergencies:
+        if self._batcher.is_full_of_emergencies:
             return False
+        entry = self._open.get(received.key)
+        if entry is not None:
+            is_first = not self._inbox.waiting(received.key[0])
+            return (is_first or is_urgent(received.event)) and entry[0].may_jump(received.event)
         now = self._station.monotonic()
-        return self._station.allowances.of(received.key[0], now).emergencies.room(now) > 0
+        allowance = self._station.allowances.of(received.key[0], now)
+        return is_urgent(received.event) and allowance.emergencies.room(now) > 0
 
     def _has_too_much_under_way(self, key: Key) -> bool:
         waiting = self._inbox.waiting(key[0]) + len(self._applying.get(key, ()))
@@ -284,14 +293,12 @@ class MqttSessions:
     def _shut_out(self, key: Key) -> None:
         """What it sends next is looked up, whatever `recheck_device_seconds` says."""
         self._forget(key)
-        self._reply(key, [Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)])
+        self._reply(key, [NOT_ADMITTED])
 
     def _refuse(self, key: Key, waiting: list[Received]) -> None:
         observe.not_admitted(Transport.MQTT, key[0], "broker")
         self._forget(key)
-        retry_after = NOT_ADMITTED_RETRY_SECONDS
-        code, later = RefusalCode.NOT_ADMITTED, Resend.LATER
-        self._reply(key, [Refusal(code, later, retry_after_seconds=retry_after)])
+        self._reply(key, [NOT_ADMITTED])
         for received in waiting:
             self._station.refused(Transport.MQTT, item_count(received.event))
             received.settled()

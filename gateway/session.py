@@ -74,6 +74,8 @@ class Station:
     """A device was welcomed."""
     left: Callable[["Session"], None] = lambda _session: None
     """A session is over."""
+    is_crowded: Callable[[], bool] = lambda: False
+    """Whether what comes now would have to wait long."""
     allowances: Allowances = field(default_factory=Allowances)
     """What each device may do, over all its sessions."""
 
@@ -124,9 +126,25 @@ class Session:
         self._allowance: Final = station.allowances.of(device_id, station.monotonic())
         self._was_told_to_wait = False
 
-    def may_jump(self) -> bool:
-        """Whether an emergency of the device may go past everything else."""
-        return self._allowance.emergencies.room(self._station.monotonic()) > 0
+    def may_jump(self, event: Event) -> bool:
+        """Whether a message may go past everything else: within the device's share an emergency,
+        and in a crowd the report of a device that waits for nothing else. It would stand behind
+        all that others have sent.
+        """
+        now = self._station.monotonic()
+        if is_urgent(event):
+            return self._allowance.emergencies.room(now) > 0
+        return self._is_alone_in_a_crowd(event) and self._allowance.quick.room(now) > 0
+
+    def _is_alone_in_a_crowd(self, event: Event) -> bool:
+        is_alone = isinstance(event, WireReport) and not self.unsettled_items
+        return is_alone and self._station.is_crowded()
+
+    def _jumps(self, event: Event, now: float) -> bool:
+        """The same, and it counts."""
+        if is_urgent(event):
+            return self._allowance.emergencies.take(1, now)
+        return self._is_alone_in_a_crowd(event) and self._allowance.quick.take(1, now)
 
     def handle(
         self,
@@ -141,7 +159,7 @@ class Session:
         commit, and never if this gateway gives up; then `on_given_up` is called instead.
         """
         station, now = self._station, self._station.monotonic()
-        urgent = is_urgent(event) and self._allowance.emergencies.take(1, now)
+        urgent = self._jumps(event, now)
         if not (urgent or self._allowance.take(cost(event), now)):
             self.refuse_for_now(event, Limit.REPORTS)
             if on_settled:

@@ -14,7 +14,7 @@ from gateway import observe, observe_door, observe_meter
 from gateway.admission import Admitted
 from gateway.intake import Intake
 from gateway.parcel import Transport
-from gateway.protocol.connection import Connection, Timeouts
+from gateway.protocol.connection import Connection, Event, Timeouts
 from gateway.protocol.errors import GoodbyeReason
 from gateway.protocol.messages import BadFrame, Hello, Message
 from gateway.protocol.state import Role, State
@@ -170,8 +170,8 @@ class TcpSession(asyncio.BufferedProtocol):
         self._update_reading()
         self._flush()
 
-    def _may_jump(self) -> bool:
-        return self._session is not None and self._session.may_jump()
+    def _may_jump(self, event: Event) -> bool:
+        return self._session is not None and self._session.may_jump(event)
 
     def _is_blocked(self) -> bool:
         if self._connection.state is State.CLOSED:

@@ -13,6 +13,11 @@ HURRIED_SLICE_SECONDS: Final = 0.002
 """The same while an emergency is under way, which passes the loop six times until its ack."""
 
 
+CROWD_OF_SESSIONS: Final = 16
+"""So many that wait for their turn take longer than a slice: whoever comes now waits for the next
+but one."""
+
+
 class Turns:
     """Who has more to do than fits into the time goes on in a later turn of the loop, behind those
     who wait already. Used from one event loop.
@@ -51,6 +56,10 @@ class Turns:
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    def are_crowded(self) -> bool:
+        """Whether more wait than fit into the next turn."""
+        return len(self._waiting) > CROWD_OF_SESSIONS
 
     def _begin(self) -> None:
         seconds = HURRIED_SLICE_SECONDS if self._is_hurried() else SLICE_SECONDS

@@ -39,7 +39,7 @@ TARGETS: Final = {
     "bodies": Target("payloads of MQTT, every message, and what handlers say of it", _ITEMS, 512),
     "columns": Target("backlogs and tracks whose columns have any numbers", _ITEMS, 256),
     "texts": Target("texts in all forms, deflated ones that expand too", _PROTOCOL, 512),
-    "acks": Target("acks, and which numbers they cover", _PROTOCOL, 40),
+    "acks": Target("acks, and which numbers they cover", _PROTOCOL, 24),
     "topics": Target("topics that devices publish to", _PROTOCOL, 128),
     "requests": Target("task requests and cancellations (JSON)", ("gateway.task_request",), 768),
     "settings": Target(
@@ -51,7 +51,7 @@ TARGETS: Final = {
     "templates": Target("templates of the old system's texts", ("gateway.cost",), 256),
     "devices": Target("files of devices (CSV)", ("gateway.devices",), 512),
     "arguments": Target(
-        "days, periods, moments and addresses of command lines and of the page's address",
+        "days, periods, moments, addresses and speeds of command lines",
         ("gateway.cost", "gateway.cost_command", "gateway.events_command", "device_sim.options"),
         64,
     ),

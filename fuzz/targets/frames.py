@@ -8,7 +8,6 @@ from gateway.protocol.connection import Connection, Event
 from gateway.protocol.errors import RefusalCode
 from gateway.protocol.messages import BadFrame, Challenge, Hello, Welcome
 from gateway.protocol.state import Role, State
-from gateway.protocol.wire_report import is_urgent
 
 _NONCE: Final = bytes(limits.NONCE_BYTES)
 _PROOF: Final = bytes(limits.PROOF_BYTES)
@@ -80,14 +79,14 @@ def _hear(kind: int, pieces: Iterator[bytes]) -> Heard:
 def _drain(heard: Heard, *, peek: bool) -> None:
     connection = heard.connection
     while True:
-        urgent = connection.next_is_urgent() if peek else None
+        seen = connection.peek_event() if peek else None
         event = connection.next_event()
         if peek:
-            assert (urgent is None) == (event is None)
+            assert (seen is None) == (event is None)
         if event is None:
             return
         if peek and not isinstance(event, BadFrame):
-            assert urgent == is_urgent(event)
+            assert seen == event
         heard.events.append(event)
         heard.bodies.append(connection.body)
         if connection.state is State.ADMITTING:

@@ -36,7 +36,6 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.state import RECEIVE, SEND, TRANSITIONS, Role, State
 from gateway.protocol.task_messages import TaskAnswer
-from gateway.protocol.wire_report import is_urgent
 
 Event = Message | BadFrame
 
@@ -116,15 +115,17 @@ class Connection:
             event = BadFrame(body, RefusalCode.UNEXPECTED_MESSAGE, detail)
         return self._bad_frame(event)
 
-    def next_is_urgent(self) -> bool | None:
-        """Whether `next_event` would return an emergency; None where it would return None."""
+    def peek_event(self) -> Event | None:
+        """What `next_event` would return, without taking it, as far as the frame alone tells: that
+        it does not suit the state shows only then.
+        """
         if self.state in {State.ADMITTING, State.CLOSED}:
             return None
         try:
             body = self._frames.peek_body()
-        except RemoteProtocolError:
-            return False
-        return None if body is None else is_urgent(decode_or_bad(body))
+        except RemoteProtocolError as error:
+            return BadFrame(b"", error.code, error.detail)
+        return None if body is None else decode_or_bad(body)
 
     def _received(self, message: Message, state: State) -> None:
         self.state = state

@@ -289,3 +289,22 @@ async def until_calm(batcher: Batcher) -> None:
     """A verdict comes just before what it was about is counted out."""
     while batcher.is_hurried():  # noqa: ASYNC110 - it tells nobody when it changes
         await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_crowded() -> None:
+    """When more waits than one transaction takes; emergencies are no crowd."""
+    batcher = Batcher(MemoryStore(), BatchSettings(max_items=10, max_pending_items=100))
+    batcher.offer(emergency(1))
+    batcher.offer(parcel_of(*build_reports(10)))
+    assert not batcher.is_crowded()
+    batcher.offer(parcel_of(build_report(sequence=11)))
+    assert batcher.is_crowded()
+
+
+@pytest.mark.asyncio
+async def test_crowded_by_sessions() -> None:
+    """Also an empty batcher is, while many wait for their turn of the loop."""
+    batcher = Batcher(MemoryStore())
+    batcher.are_turns_crowded = lambda: True
+    assert batcher.is_crowded()

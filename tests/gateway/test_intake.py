@@ -7,6 +7,7 @@ from gateway.intake import FRAMES_AT_ONCE, Intake
 from gateway.protocol.messages import Message, Ping
 from gateway.protocol.report import Urgency
 from gateway.protocol.state import Role
+from gateway.protocol.wire_report import is_urgent
 from gateway.settings import BatchSettings
 from gateway.turns import Turns
 from tests.helpers.batching import emergency, of_device
@@ -28,7 +29,9 @@ class Rig:
         self.turns = Turns(lambda _callback: None, lambda: False, lambda: self.now)
         self.asked_again = 0
         self.may_jump = True
-        self.intake = Intake(self.batcher, self.turns, self._go_on, lambda: self.may_jump)
+        self.intake = Intake(
+            self.batcher, self.turns, self._go_on, lambda event: self.may_jump and is_urgent(event)
+        )
         self.connection = ready(Role.GATEWAY)
         for message in messages:
             self.connection.receive_data(frame_of(message), 0.0)
@@ -128,3 +131,14 @@ async def test_who_calls_everything_an_emergency_waits_like_the_others() -> None
     rig.may_jump = False
     assert not rig.may_take()
     assert rig.intake.waits
+
+
+async def test_whoever_may_jump_needs_neither_room_nor_time() -> None:
+    """It is asked of the frame that is next, whatever that is."""
+    rig = Rig(wire(1), wire(2))
+    rig.intake = Intake(
+        rig.batcher, rig.turns, lambda: None, lambda event: event == rig.connection.peek_event()
+    )
+    rig.fill()
+    rig.use_time()
+    assert rig.may_take()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.admission import NOT_ADMITTED_RETRY_SECONDS
 from gateway.allowance import BURST_GREETINGS
 from gateway.mqtt_sessions import HANDLED_AT_ONCE, MAX_UNDER_WAY
 from gateway.protocol import limits
@@ -258,6 +259,11 @@ async def test_a_bug_in_one_message_holds_up_no_other(monkeypatch: pytest.Monkey
     assert sorted(rig.acked) == [1, 2, 3]
 
 
+SHUT_OUT = Refusal(
+    RefusalCode.NOT_ADMITTED, Resend.LATER, retry_after_seconds=NOT_ADMITTED_RETRY_SECONDS
+)
+
+
 async def test_a_session_that_is_shut_out_is_looked_up_again() -> None:
     """Its device is told on its down topic; its next message does not profit from the trust of
     `recheck_device_seconds`.
@@ -272,7 +278,7 @@ async def test_a_session_that_is_shut_out_is_looked_up_again() -> None:
         assert session.standing == 4
         rig.registry.revoked.add(KEY[0])
         session.shut_out()
-        assert await rig.reply() == Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)
+        assert await rig.reply() == SHUT_OUT
         assert rig.attendance.sessions() == []
         rig.receive(report(2))
         assert await rig.reply() == Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)
@@ -347,6 +353,29 @@ async def test_greetings_of_one_device_are_bounded() -> None:
 
     await run_until_done(rig, work())
     assert len(rig.acked) == BURST_GREETINGS + 10
+
+
+async def test_the_report_of_a_device_that_waits_for_nothing_else_passes_a_crowd() -> None:
+    """A flood of another makes only that one wait."""
+    rig = Rig(BatchSettings(max_items=2, max_pending_items=4, linger_seconds=0, writers=1))
+    rig.store.holds = lambda parcels: not parcels[0].urgent
+    other = (8, 3)
+
+    async def work() -> None:
+        rig.receive(report(1), other)
+        await rig.store.until_held(1)
+        rig.store.release()
+        assert await rig.reply() == Ack(1)
+        for sequence in range(1, 10):
+            rig.receive(report(sequence))
+        await rig.store.until_held(1)
+        await until(rig.batcher.is_crowded)
+        rig.receive(report(2), other)
+        assert await rig.reply() == Ack(2)
+        rig.store.release()
+        await until(lambda: len(rig.store.reports) == 11)
+
+    await run_until_done(rig, work())
 
 
 async def test_who_calls_everything_an_emergency_waits_like_the_others() -> None:

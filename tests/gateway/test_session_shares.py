@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.allowance import MAX_DEFIED
+from gateway.allowance import BURST_QUICK, MAX_DEFIED, QUICK_PER_SECOND
 from gateway.handlers.outcome import Outcome, Rejected
 from gateway.parcel import Transport, Verdict
 from gateway.protocol.errors import RefusalCode, Resend
@@ -57,14 +57,43 @@ def test_a_flood_of_reports_stops_no_emergency() -> None:
     """It has a share of its own; beyond it an emergency is a report like others."""
     bench = used_up()
     for number in (401, 402, 403):
-        assert bench.session.may_jump() is (number < 403)
-        bench.session.handle(wire(number, urgency=Urgency.EMERGENCY), b"")
+        emergency = wire(number, urgency=Urgency.EMERGENCY)
+        assert bench.session.may_jump(emergency) is (number < 403)
+        bench.session.handle(emergency, b"")
     assert [parcel.urgent for parcel in bench.parcels] == [False, True, True]
     assert bench.turn() == [Refusal(*LATER_61, 403, 1, 26)]
     other = Bench(limits=FEW)
     for number in (1, 2, 3):
         other.session.handle(wire(number, urgency=Urgency.EMERGENCY), b"")
     assert [parcel.urgent for parcel in other.parcels] == [True, True, False]
+
+
+def test_the_report_of_a_device_that_waits_for_nothing_else_passes_a_crowd() -> None:
+    """As an emergency does, as often as its share says; without a crowd it waits like others."""
+    bench = Bench()
+    bench.session.handle(wire(1), b"")
+    bench.store(0)
+    bench.is_crowded = True
+    for number in range(2, BURST_QUICK + 3):
+        assert bench.session.may_jump(wire(number)) is (number < BURST_QUICK + 2)
+        bench.session.handle(wire(number), b"")
+        bench.store(-1)
+    jumped = [parcel.urgent for parcel in bench.parcels]
+    assert jumped == [False, *[True] * BURST_QUICK, False]
+    bench.seconds = 1 / QUICK_PER_SECOND
+    assert bench.session.may_jump(wire(99))
+
+
+def test_who_has_more_under_way_passes_nobody() -> None:
+    """Nor does a backlog: a device's reports stay in their order, and a flood remains one."""
+    bench = Bench()
+    bench.is_crowded = True
+    assert not bench.session.may_jump(backlog(2))
+    assert not bench.session.may_jump(Ping())
+    bench.session.handle(backlog(2), b"")
+    assert not bench.session.may_jump(wire(3))
+    bench.session.handle(wire(3), b"")
+    assert [parcel.urgent for parcel in bench.parcels] == [False, False]
 
 
 def test_a_session_that_does_not_wait_ends() -> None:

@@ -161,7 +161,17 @@ def test_an_id_that_is_none(bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xff", b"[]", b"null", b'{"id": "r1"', b"[" * 60_000, b'{"id": 1}']
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"null",
+        b'{"id": "r1"',
+        b"[" * 60_000,
+        b'{"id": 1}',
+        b'{"x":' + b"[" * 60_000,
+    ],
 )
 def test_what_is_no_request_at_all(body: bytes) -> None:
     """Nothing raises but our own error, and no id is made up."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.turns import HURRIED_SLICE_SECONDS, SLICE_SECONDS, Turns
+from gateway.turns import CROWD_OF_SESSIONS, HURRIED_SLICE_SECONDS, SLICE_SECONDS, Turns
 
 
 class Loop:
@@ -89,3 +89,13 @@ def test_nothing_to_do_is_nothing_to_run() -> None:
     assert loop.turn() == ["a"]
     assert loop.turn() == []
     assert loop.is_idle
+
+
+def test_a_crowd() -> None:
+    """A few who wait are none."""
+    turns = Turns(lambda _callback: None, lambda: False, lambda: 0.0)
+    for _ in range(CROWD_OF_SESSIONS):
+        turns.wait(lambda: None)
+    assert not turns.are_crowded()
+    turns.wait(lambda: None)
+    assert turns.are_crowded()

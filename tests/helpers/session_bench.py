@@ -26,6 +26,7 @@ class Bench:
         self.sent: list[list[Message]] = []
         self.soon: list[Callable[[], None]] = []
         self.seconds = 0.0
+        self.is_crowded = False
         self.task_replies: list[TaskReply] = []
         station = Station(
             tables=TABLES,
@@ -35,6 +36,7 @@ class Bench:
             monotonic=lambda: self.seconds,
             call_soon=self.soon.append,
             take_task_reply=self.task_replies.append,
+            is_crowded=lambda: self.is_crowded,
             allowances=Allowances(limits),
         )
         self.session = Session(

@@ -23,7 +23,7 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.report import Urgency
 from gateway.protocol.state import Role, State
-from gateway.protocol.wire_report import pack_report, pack_track
+from gateway.protocol.wire_report import is_urgent, pack_report, pack_track
 from tests.helpers.builders import EDITION_2007, build_report, build_track
 from tests.helpers.connection_pair import (
     CHALLENGE,
@@ -133,7 +133,9 @@ def test_a_look_at_the_next_frame(data: bytes, expected: bool | None) -> None:  
     looked, other = ready(Role.GATEWAY), ready(Role.GATEWAY)
     for connection in (looked, other):
         connection.receive_data(data, 0.0)
-    assert looked.next_is_urgent() is looked.next_is_urgent() is expected
+    seen = looked.peek_event()
+    assert looked.peek_event() == seen
+    assert (None if seen is None else is_urgent(seen)) is expected
     assert looked.state is State.READY
     assert looked.next_event() == other.next_event()
     assert looked.state is other.state
@@ -143,11 +145,11 @@ def test_no_look_before_the_welcome_nor_after_the_end() -> None:
     """There is nothing to take then."""
     connection = awaiting_hello()
     connection.receive_data(frame_of(HELLO) + frame_of(URGENT), 0.0)
-    assert connection.next_is_urgent() is False
+    assert connection.peek_event() == HELLO
     assert connection.next_event() == HELLO
-    assert connection.next_is_urgent() is None
+    assert connection.peek_event() is None
     connection.receive_eof()
-    assert connection.next_is_urgent() is None
+    assert connection.peek_event() is None
 
 
 def test_data_to_send_is_taken_once() -> None:

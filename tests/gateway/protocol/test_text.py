@@ -1,6 +1,7 @@
 """Tests of text on the wire: three forms, any of them read, nothing read that is not text."""
 
 import random
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.protocol.limits import MAX_FRAME_BYTES
 from gateway.protocol.text import (
     GB18030_EXT_TYPE,
     MAX_DESCRIPTION_CHARACTERS,
@@ -148,6 +150,20 @@ def test_a_deflate_bomb_is_not_expanded() -> None:
     assert len(bomb) < 2_000
     with pytest.raises(TextError, match="expands beyond"):
         decode_text(bomb, MAX_DESCRIPTION_CHARACTERS)
+
+
+def test_a_deflate_bomb_takes_no_memory() -> None:
+    """A frame holds one that would fill the memory: no more is expanded than a text may have."""
+    bomb = _deflate(bytes(10_000_000))
+    assert len(bomb) < MAX_FRAME_BYTES
+    tracemalloc.start()
+    try:
+        with pytest.raises(TextError, match="expands beyond"):
+            decode_text(bomb, MAX_DESCRIPTION_CHARACTERS)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 200_000
 
 
 @pytest.mark.parametrize(
