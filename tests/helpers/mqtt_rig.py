@@ -49,6 +49,7 @@ class Rig:
             call_soon=loop.call_soon,
             arrived=self.attendance.arrived,
             left=self.attendance.left,
+            is_crowded=self.batcher.is_crowded,
         )
         self.sessions = MqttSessions(
             station, self.admission, self.batcher, recheck_device_seconds=60.0

@@ -102,6 +102,7 @@ class TcpGateway:
             call_soon=loop.call_soon,
             arrived=self.attendance.arrived,
             left=self.attendance.left,
+            is_crowded=self.batcher.is_crowded,
             allowances=Allowances(limits or UNLIMITED),
         )
         tls = open_tls(settings) if settings.certificate else None
