@@ -19,6 +19,7 @@ async def run(plan: FloodPlan, port: int, name: str) -> Attack:
         flooding = tasks.create_task(_flood(name, plan, port, tally))
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.read)
+        tally.is_over = True
         flooding.cancel()
     return Attack(
         tally.connections,

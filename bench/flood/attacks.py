@@ -36,6 +36,7 @@ class Tally:
     """What an attacker did and got."""
 
     def __init__(self) -> None:
+        self.is_over = False
         self.connections = self.open = self.open_at_most = 0
         self.frames = self.bytes = self.refused = self.cut = 0
 
@@ -180,7 +181,9 @@ async def _as_devices(
     """Greet as each hostile device, act, and count what comes back; again after a cut."""
 
     async def play(place: int) -> None:
-        while True:
+        # Asked besides being cancelled: a group whose member fails at that very moment tells of
+        # the failure alone.
+        while not tally.is_over:
             try:
                 async with connected(port, source(place)) as peer:
                     tally.opened()
