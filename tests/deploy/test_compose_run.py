@@ -22,6 +22,7 @@ from gateway.protocol.messages import Ack, Message, Welcome
 from gateway.protocol.wire_report import pack_report
 from tests.helpers.brokers import need_mosquitto
 from tests.helpers.builders import EDITION_2007, build_report
+from tests.helpers.certificates import Certificate, make_certificate
 from tests.helpers.compose import environment_of, secret_of, services
 from tests.helpers.deployed_broker import DeployedBroker
 from tests.helpers.deployed_postgres import DeployedPostgres
@@ -45,6 +46,7 @@ class Stack:
     postgres: DeployedPostgres
     broker: DeployedBroker
     gateways: Mapping[str, GatewayProcess]
+    certificate: Certificate
     secret: bytes
     mqtt_password: str
 
@@ -60,8 +62,15 @@ class Stack:
         return {name for (name,) in self.rows(stored)}
 
 
-def mapped(name: str, postgres: DeployedPostgres, broker: DeployedBroker) -> dict[str, str]:
-    """The environment of a service, each server's name and port replaced; both must be there."""
+def mapped(
+    name: str,
+    postgres: DeployedPostgres,
+    broker: DeployedBroker,
+    certificate: Certificate | None = None,
+) -> dict[str, str]:
+    """The environment of a service, each server's name and port replaced; both must be there. With
+    a certificate in place of the one that is mounted.
+    """
     environment = environment_of(name)
     dsn, host = environment["GATEWAY_DATABASE__DSN"], environment["GATEWAY_MQTT__HOST"]
     assert "@postgres:5432/" in dsn
@@ -70,7 +79,15 @@ def mapped(name: str, postgres: DeployedPostgres, broker: DeployedBroker) -> dic
         "GATEWAY_DATABASE__DSN": dsn.replace("@postgres:5432/", f"@127.0.0.1:{postgres.port}/"),
         "GATEWAY_MQTT__HOST": broker.host,
         "GATEWAY_MQTT__PORT": str(broker.gateway_port),
+        **({} if certificate is None else shown(certificate, environment)),
     }
+
+
+def shown(certificate: Certificate, environment: Mapping[str, str]) -> dict[str, str]:
+    """The certificate's files as settings that compose has too."""
+    settings = {f"GATEWAY_TCP__{name.upper()}": file for name, file in certificate.settings.items()}
+    assert settings.keys() <= environment.keys()
+    return settings
 
 
 def run_in_image(command: list[str], environment: Mapping[str, str]) -> str:
@@ -102,9 +119,12 @@ def stack(place: Path) -> Iterator[Stack]:
         broker.start()
         migrated = run_in_image(every["migrate"]["command"], mapped("migrate", postgres, broker))
         assert "applied: 0001-reference" in migrated
+        certificate = make_certificate(place)
         gateways = {
             name: running.enter_context(
-                gateway_process(place / f"{name}.log", name, mapped(name, postgres, broker))
+                gateway_process(
+                    place / f"{name}.log", name, mapped(name, postgres, broker, certificate)
+                )
             )
             for name in ("gateway-1", "gateway-2")
         }
@@ -114,9 +134,8 @@ def stack(place: Path) -> Iterator[Stack]:
         )
         printed = dict(re.findall(r"^(\w+) +(\w+)$", added, re.MULTILINE))
         broker.add_user(str(DEVICE), printed["mqtt_password"])
-        yield Stack(
-            postgres, broker, gateways, bytes.fromhex(printed["secret"]), printed["mqtt_password"]
-        )
+        secret = bytes.fromhex(printed["secret"])
+        yield Stack(postgres, broker, gateways, certificate, secret, printed["mqtt_password"])
 
 
 def wire(sequence: int) -> Message:
@@ -157,7 +176,9 @@ def test_everything_is_healthy(stack: Stack) -> None:
 @pytest.mark.asyncio
 async def test_a_report_over_tcp_and_reports_over_mqtt(stack: Stack) -> None:
     """Through one gateway over TCP, through the other over MQTT; the dashboards see them."""
-    async with connect(("127.0.0.1", stack.gateways["gateway-1"].tcp_port), DEVICE) as handset:
+    address = ("127.0.0.1", stack.gateways["gateway-1"].tcp_port)
+    trusting = stack.certificate.trusting()
+    async with connect(address, DEVICE, tls=trusting) as handset:
         handset.secret = stack.secret
         await handset.greet()
         await handset.send(wire(1))

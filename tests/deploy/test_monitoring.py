@@ -34,7 +34,7 @@ READER: Final = "dashboards_reader"
 
 LABELS: Final = {
     "transport", "reason", "code", "queue", "lane", "verdict", "fate", "version", "way",
-    "direction", "le",
+    "direction", "le", "limit", "result",
 }  # fmt: skip
 """All labels there are. None can hold a device: their values are few, and words of the code."""
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from gateway.admission import NOT_ADMITTED_RETRY_SECONDS
 from gateway.protocol.errors import GoodbyeReason, RefusalCode, Resend
 from gateway.protocol.messages import Ack, Goodbye, Refusal, Welcome
 from gateway.revocation import LOOK_SECONDS
@@ -27,7 +28,10 @@ pytestmark = pytest.mark.asyncio
 WOKEN_SECONDS: Final = 3.0
 """A notification takes milliseconds; less than `LOOK_SECONDS`, so that it must have been one."""
 
-SHUT_OUT: Final = Refusal(RefusalCode.NOT_ADMITTED, Resend.LATER)
+NOT_WELCOME: Final = Goodbye(GoodbyeReason.NOT_ADMITTED, NOT_ADMITTED_RETRY_SECONDS)
+SHUT_OUT: Final = Refusal(
+    RefusalCode.NOT_ADMITTED, Resend.LATER, retry_after_seconds=NOT_ADMITTED_RETRY_SECONDS
+)
 
 
 def command(dsn: str, *arguments: str) -> str:
@@ -93,7 +97,7 @@ async def test_revoked_on_the_command_line(
         one = both.processes[0]
         async with connect(one.tcp, 1) as again:
             await again.send(await again.hello())
-            assert await again.expect_end() == ([SHUT_OUT], Goodbye(GoodbyeReason.NOT_ADMITTED))
+            assert await again.expect_end() == ([SHUT_OUT], NOT_WELCOME)
         await both.revoke("restore", "1", "2")
         async with greeted(one.tcp, 1) as again:
             await again.send(wire(2))
@@ -117,7 +121,7 @@ async def test_rotated_on_the_command_line(
         address = both.processes[0].tcp
         async with connect(address, 1) as old:
             await old.send(await old.hello())
-            assert await old.expect_end() == ([SHUT_OUT], Goodbye(GoodbyeReason.NOT_ADMITTED))
+            assert await old.expect_end() == ([SHUT_OUT], NOT_WELCOME)
         async with connect(address, 1) as new:
             new.secret = bytes.fromhex(printed.split()[3])
             await new.greet()

@@ -35,6 +35,7 @@ def test_refusal_codes_never_change() -> None:
         "UNKNOWN_TASK": 50,
         "BAD_ANSWER": 51,
         "BUSY": 60,
+        "TOO_MANY_REPORTS": 61,
     }
 
 
