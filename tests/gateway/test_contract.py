@@ -251,7 +251,8 @@ async def test_a_gateway_that_is_killed(dsn: str, tmp_path: Path) -> None:
     """What it had acked is stored; what it had not is sent again to its successor."""
     acked, frames = 0, [encode_frame(encode(backlog(255, 1 + 255 * place))) for place in range(80)]
     count = 255 * len(frames)
-    with gateway_process(dsn, tmp_path / "first") as killed:
+    ample = {"limits__burst_reports": str(2 * count)}
+    with gateway_process(dsn, tmp_path / "first", **ample) as killed:
         await asyncio.to_thread(killed.wait_until_started)
         async with greeted(killed.tcp) as client:
             client.writer.write(b"".join(frames))
@@ -261,7 +262,7 @@ async def test_a_gateway_that_is_killed(dsn: str, tmp_path: Path) -> None:
                 acked = event.through if isinstance(event, Ack) else acked
     look = Look(dsn)
     assert len(await look.reports()) >= acked > 0
-    with gateway_process(dsn, tmp_path / "second") as successor:
+    with gateway_process(dsn, tmp_path / "second", **ample) as successor:
         await asyncio.to_thread(successor.wait_until_started)
         async with connect(successor.tcp) as client:
             assert (await client.greet(settled_through=acked)).settled_through >= acked

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from typing import cast
 
 import asyncpg
 import pytest
@@ -19,12 +18,12 @@ from gateway.publishing import (
     Publishing,
 )
 from gateway.server_process import free_port
-from gateway.session import Session, Station
 from gateway.store import PostgresStore, open_pool
 from tests.helpers.brokers import Broker
 from tests.helpers.builders import build_reports
 from tests.helpers.event_collector import Collector, collector
 from tests.helpers.metrics import value_of
+from tests.helpers.presence_rig import session
 from tests.helpers.served_gateway import Look, settings_of
 from tests.helpers.tcp_gateway import until
 
@@ -68,11 +67,7 @@ async def test_the_order_of_the_end(database_dsn: str, pool: asyncpg.Pool, broke
     async with collector(broker, f"{name}-subscriber") as collected:
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(publishing.run())
-            send = lambda _messages: None  # noqa: E731 -- nobody listens
-            session = Session(
-                cast("Station", None), 1, 1, Transport.TCP, settled_through=0, send=send
-            )
-            attendance.arrived(session)
+            attendance.arrived(session())
             await collected.until(lambda: len(told_of(collected, name)) == 2)
             assert publishing.is_connected
             await until(lambda: value_of("gateway_relay_leads") == 1)

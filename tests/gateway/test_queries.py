@@ -18,6 +18,7 @@ def test_statements_have_names_and_no_comments(file: str) -> None:
     for name, statement in queries.items():
         assert statement.split()[0] in {
             "INSERT",
+            "DROP",
             "SELECT",
             "WITH",
             "UPDATE",

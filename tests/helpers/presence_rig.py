@@ -16,6 +16,7 @@ from gateway.publisher import BrokerGoneError, Publisher
 from gateway.reference import load_reference
 from gateway.session import Session, Station
 from gateway.store_errors import StoreUnavailableError
+from tests.helpers.builders import NOW, TABLES
 
 Row = dict[str, Any]
 
@@ -185,7 +186,14 @@ def session(
 ) -> Session:
     """A session as far as presence looks at it."""
     return Session(
-        cast("Station", None),
+        Station(
+            tables=TABLES,
+            offer=lambda _parcel: None,
+            refused=lambda _transport, _items: None,
+            unix_time=lambda: float(NOW),
+            monotonic=lambda: 0.0,
+            call_soon=lambda _callback: None,
+        ),
         device,
         installation,
         transport,
