@@ -168,12 +168,13 @@ async def test_a_client_with_tls_on_a_plaintext_port(trusting: ssl.SSLContext) -
 async def test_who_finds_no_room_is_told_over_tls(
     files: Certificate, trusting: ssl.SSLContext
 ) -> None:
-    """The refusal waits for the handshake."""
+    """It is told after its greeting, as over plaintext."""
     async with (
         tcp_gateway(**files.settings, max_sessions=1) as gateway,
         greeted(gateway.address, tls=trusting),
         connect(gateway.address, 2, tls=trusting) as late,
     ):
+        await late.send(await late.hello())
         refusals, goodbye = await late.expect_end()
         assert [refusal.code for refusal in refusals] == [RefusalCode.BUSY]
         assert goodbye == Goodbye(GoodbyeReason.NORMAL, BUSY_RETRY_SECONDS)

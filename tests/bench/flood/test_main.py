@@ -13,9 +13,11 @@ from bench.flood.attacks import FLOODS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("name", ["half-open", "largest-frames"])
 def test_the_honest_are_served_meanwhile(place: Path, name: str) -> None:
-    """Reports are acked and newcomers welcomed during each flood, in bounded memory."""
+    """Reports are acked and newcomers welcomed during a flood from outside and one from inside, in
+    bounded memory.
+    """
     (phase,) = measure([name], 2.0, 1, place / "flood")
     assert phase.attack.connections
     assert phase.flooded.ack_ms
