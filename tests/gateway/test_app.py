@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -174,7 +175,8 @@ async def test_both_transports_at_once(database_dsn: str, nats_broker: Broker) -
     """The same report over TCP and MQTT: one row, both acked; readiness names the broker."""
     await register(database_dsn)
     mqtt = {"enabled": True, "host": nats_broker.host, "port": nats_broker.gateway_port}
-    settings = settings_of(database_dsn)
+    # A name of its own: the broker keeps what it has for another gateway of the same name.
+    settings = settings_of(database_dsn, f"both-{uuid.uuid4()}")
     settings = msgspec.structs.replace(
         settings, mqtt=msgspec.convert({**mqtt, "version": "3.1.1"}, type(settings.mqtt))
     )
