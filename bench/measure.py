@@ -37,6 +37,9 @@ from gateway.settings import BatchSettings
 SCRIPT_WITHIN_SECONDS: Final = 600.0
 """Most that the script may take: ten times what it needs for its portion."""
 
+CALLERS_SETTINGS: Final = {"GATEWAY_LIMITS__BURST_EMERGENCIES": str(EMERGENCIES_EACH)}
+"""A share of emergencies that no caller uses up."""
+
 CopySource = memoryview | list[tuple[object, ...]]
 """Packed rows, or rows of values."""
 
@@ -127,7 +130,11 @@ class Bench:
         with self._world.database() as dsn, self._broker_of(part) as broker:
             with (
                 self._world.gateway(
-                    dsn, broker, publishes=part.publishes, meters=part.unmetered is None
+                    dsn,
+                    broker,
+                    publishes=part.publishes,
+                    meters=part.unmetered is None,
+                    settings=CALLERS_SETTINGS if part.callers else None,
                 ) as gateway,
                 self._subscriber_of(part, dsn, broker),
             ):

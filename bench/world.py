@@ -29,9 +29,6 @@ TEMPLATE: Final = "bench_template"
 DATABASE: Final = "bench"
 HTTP_SECONDS: Final = 10.0
 TOLD_POLL_SECONDS: Final = 0.1
-CALLS_EACH: Final = 10_000
-"""More emergencies than any device of the bench sends."""
-
 GATEWAY_USER: Final = BrokerUser("gateway", "no secret on loopback")
 
 
@@ -124,7 +121,7 @@ class World:
     ) -> Iterator[RunningGateway]:
         """`gateway serve` as in production: a process of its own, its settings in the
         environment, all of them the defaults but for the addresses, `relay.enabled`,
-        `meter.enabled`, a share of emergencies that no caller uses up, and these.
+        `meter.enabled`, and these.
         """
         tcp_port, http_port = free_port(), free_port()
         environment = {
@@ -136,7 +133,6 @@ class World:
             "GATEWAY_HTTP__PORT": str(http_port),
             "GATEWAY_RELAY__ENABLED": str(publishes).lower(),
             "GATEWAY_METER__ENABLED": str(meters).lower(),
-            "GATEWAY_LIMITS__BURST_EMERGENCIES": str(CALLS_EACH),
             **(_mqtt_environment(broker) if broker else {}),
             **(settings or {}),
         }

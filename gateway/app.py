@@ -285,9 +285,7 @@ def _build_publishing(
 ) -> Publishing | None:
     if not (settings.relay.enabled and settings.mqtt.enabled):
         return None
-    publishing = Publishing(settings, pool, attendance, batcher.is_writing)
-    batcher.is_publishing_emergency = publishing.is_hurrying
-    return publishing
+    return Publishing(settings, pool, attendance, batcher.is_writing)
 
 
 def _count_refused(store: PostgresStore, transport: Transport, items: int) -> None:

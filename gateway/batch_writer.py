@@ -13,12 +13,9 @@ from gateway.retry import back_off
 from gateway.settings import BatchSettings
 from gateway.store_errors import StoreUnavailableError
 
-SETTLED_AT_ONCE: Final = 512
-"""Parcels settled before others may use the event loop: some five milliseconds, and as much again
-for the acks that follow."""
-
-SETTLED_IN_A_HURRY: Final = 64
-"""The same while an emergency is under way."""
+SETTLED_AT_ONCE: Final = 64
+"""Parcels settled before others may use the event loop: half a millisecond, and as much again for
+the acks that follow."""
 
 
 class Store(Protocol):
@@ -49,7 +46,6 @@ class BatchWriter:
         urgent: bool,
         monotonic: Callable[[], float],
         released: Callable[[int], None],
-        is_hurried: Callable[[], bool],
     ) -> None:
         """Args:
         store: Commits.
@@ -57,7 +53,6 @@ class BatchWriter:
         urgent: Never wait for company.
         monotonic: The clock, in seconds.
         released: Called with the load of parcels that are settled and held no more.
-        is_hurried: Whether an emergency is under way, here or elsewhere.
         """
         self.pending_items = 0
         self.in_flight_items = 0
@@ -67,7 +62,6 @@ class BatchWriter:
         self._draining = False
         self._monotonic = monotonic
         self._released = released
-        self._is_hurried = is_hurried
         self._idle_since = monotonic()
         self._queue: deque[tuple[float, int, Parcel]] = deque()
         self._wake = asyncio.Event()
@@ -164,8 +158,7 @@ class BatchWriter:
         """
         try:
             while True:
-                at_once = SETTLED_IN_A_HURRY if self._is_hurried() else SETTLED_AT_ONCE
-                if _settle(islice(settled, at_once)) < at_once:
+                if _settle(islice(settled, SETTLED_AT_ONCE)) < SETTLED_AT_ONCE:
                     return
                 await asyncio.sleep(0)
         finally:

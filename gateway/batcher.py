@@ -55,8 +55,6 @@ class Batcher:
         self._max_urgent_items = settings.max_items
         self._items = 0
         self._urgent_items = 0
-        self.is_publishing_emergency: Callable[[], bool] = lambda: False
-        """Set by the application: whether the relay has an emergency under way."""
         self.are_turns_crowded: Callable[[], bool] = lambda: False
         """Set by the TCP server: whether many sessions wait for their turn of the event loop."""
         self._waiting: deque[Callable[[], None]] = deque()
@@ -71,7 +69,6 @@ class Batcher:
                 urgent=urgent,
                 monotonic=monotonic,
                 released=released,
-                is_hurried=self.is_hurried,
             )
 
         self._express = writer(urgent=True)
@@ -101,10 +98,6 @@ class Batcher:
         than a few sessions.
         """
         return self._items > self._max_urgent_items or self.are_turns_crowded()
-
-    def is_hurried(self) -> bool:
-        """Whether an emergency is under way, to the database or from there to subscribers."""
-        return self._urgent_items > 0 or self.is_publishing_emergency()
 
     def when_space(self, callback: Callable[[], None]) -> None:
         """Call once when there is space again: first come, first served, a few at a time.

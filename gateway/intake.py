@@ -64,6 +64,10 @@ class Intake:
         self._wait(turns.wait)
         return False
 
+    def end(self) -> None:
+        """The session is over: let go of it."""
+        self._go_on, self._may_jump = _nothing, is_urgent
+
     def _wait(self, ask: Callable[[Callable[[], None]], None]) -> None:
         if not self.waits:
             self.waits = True
@@ -72,3 +76,7 @@ class Intake:
     def _called(self) -> None:
         self.waits = False
         self._go_on()
+
+
+def _nothing() -> None:
+    """What a session that is over does in its turn."""

@@ -65,10 +65,6 @@ class Publishing:
         """Whether events can go to the broker."""
         return self._publisher.connected.is_set()
 
-    def is_hurrying(self) -> bool:
-        """Whether an emergency is on its way to subscribers."""
-        return self._relay.is_hurrying
-
     async def run(self) -> None:
         """Publish until closed or cancelled."""
         async with asyncio.TaskGroup() as tasks:

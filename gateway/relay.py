@@ -86,8 +86,6 @@ class Relay:
         self._others_due = asyncio.Event()
         self._is_done = asyncio.Event()
         self._is_leading = False
-        self.is_hurrying = False
-        """Whether an emergency was committed and may not be published yet."""
         self._has_worked = False
         """Whether it got through a round since it leads: only then the waits begin anew."""
 
@@ -131,7 +129,6 @@ class Relay:
 
     def _notified(self) -> None:
         """An emergency was committed, or a task has changed."""
-        self.is_hurrying = True
         self._alone_due.set()
 
     async def _lead(self, lead: Lead) -> None:
@@ -145,7 +142,7 @@ class Relay:
                     tasks.create_task(_despite_bugs(loop, maker), name=f"relay {loop.__name__}")
                 await lead.until_lost()  # here, and not in a task: see `heed_cancellation`
         finally:
-            self._is_leading = self.is_hurrying = False
+            self._is_leading = False
             observe_events.relay_leads(leads=False)
 
     # The loops of a relay that leads.
@@ -159,7 +156,6 @@ class Relay:
             if publications:
                 await self._hurry(maker, publications, waits=False)
             else:
-                self.is_hurrying = False
                 await self._until(self._alone_due)
 
     async def _hurry_others(self, maker: EventMaker) -> None:

@@ -108,6 +108,7 @@ class TcpGreeting:
         """The connection is gone: nobody waits for the answer."""
         if self._applicant is not None:
             self._admission.withdraw(self._applicant)
+            self._applicant = None
 
     def end(self, hello: Hello, admitted: Admitted | None) -> bool:
         """Welcome the device, or refuse it, now or later; whether it was welcomed."""

@@ -48,7 +48,7 @@ class TcpServer:
         self.batcher = batcher
         self.read_buffer = memoryview(bytearray(READ_BYTES))
         """Shared by all sessions: each takes its bytes out before the next one reads."""
-        self.turns = Turns(station.call_soon, batcher.is_hurried)
+        self.turns = Turns(station.call_soon)
         batcher.are_turns_crowded = self.turns.are_crowded
         self.failed_proofs = FailedProofs()
         self.strangers = Strangers(settings.max_strangers)

@@ -48,9 +48,8 @@ class TcpSession(asyncio.BufferedProtocol):
             idle_seconds=settings.idle_timeout_seconds,
         )
         self._connection = Connection(Role.GATEWAY, self._clock(), timeouts)
-        self._greeting = TcpGreeting(
-            self, server.admission, server.failed_proofs, server.station, settings
-        )
+        self._greeting: TcpGreeting | None = None
+        """None when it is over."""
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reading_is_paused = False
@@ -74,9 +73,13 @@ class TcpSession(asyncio.BufferedProtocol):
         self._opened_at = self._clock()
         if self._server.traffic is not None:
             self._begin_metering(self._server.traffic)
-        self._greeting.challenge()
-        if not self._server.opened(self):
-            self._greeting.turn_away()
+        server = self._server
+        self._greeting = greeting = TcpGreeting(
+            self, server.admission, server.failed_proofs, server.station, server.settings
+        )
+        greeting.challenge()
+        if not server.opened(self):
+            greeting.turn_away()
         self._flush()
         self._arm_timer()
 
@@ -103,7 +106,8 @@ class TcpSession(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._connection.receive_eof()
-        self._greeting.withdraw()
+        if self._greeting is not None:
+            self._greeting.withdraw()
         self._server.closed(self, self._device_id())
         if self._link is not None:
             goodbye = self._connection.goodbye
@@ -114,6 +118,7 @@ class TcpSession(asyncio.BufferedProtocol):
         if not self.closed.done():
             self.closed.set_result(None)
         self._log_end(exc)
+        self._let_go()
 
     def pause_writing(self) -> None:
         """The peer does not read: take no more from it that would have to be answered."""
@@ -164,7 +169,7 @@ class TcpSession(asyncio.BufferedProtocol):
                 self._note_bad_frame(event)
             if self._session is not None:
                 self._session.handle(event, connection.body, self._resume, self._given_up)
-            elif isinstance(event, Hello):
+            elif isinstance(event, Hello) and self._greeting is not None:
                 self._greeting.apply(event, self._answer)
             taken += 1
         self._update_reading()
@@ -228,9 +233,11 @@ class TcpSession(asyncio.BufferedProtocol):
 
     @costs_only_its_session
     def _answer(self, hello: Hello, admitted: Admitted | None) -> None:
-        if self._connection.state is not State.ADMITTING:
+        greeting = self._greeting
+        if self._connection.state is not State.ADMITTING or greeting is None:
             return
-        if self._greeting.end(hello, admitted) and self._session is not None:
+        if greeting.end(hello, admitted) and self._session is not None:
+            self._greeting = None
             self._server.station.arrived(self._session)
             self._arm_timer()
             self._pump()
@@ -346,7 +353,7 @@ class TcpSession(asyncio.BufferedProtocol):
                 self._ring_at(self._writing_paused_at + idle_seconds)
         elif self._reading_is_paused and self._session is not None:
             self._ring_at(now + idle_seconds)
-        elif self._greeting.refuse_at is not None:
+        elif self._greeting is not None and self._greeting.refuse_at is not None:
             self._greeting.refuse_if_due(now)
             if self._connection.state is not State.CLOSED:
                 self._ring_at(self._greeting.refuse_at)
@@ -354,6 +361,13 @@ class TcpSession(asyncio.BufferedProtocol):
             self._connection.handle_deadline(now)
             self._flush()
             self._arm_timer()
+
+    def _let_go(self) -> None:
+        """What refers to us we refer to: it would stay in memory until a collection of all of it,
+        and after a storm of short connections that holds everybody up for a fifth of a second.
+        """
+        self._greeting = self._session = None
+        self._intake.end()
 
     # For the log.
 

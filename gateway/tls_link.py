@@ -75,6 +75,7 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
             reason = str(self._failure or exc or "the peer left")
             observe_tls.handshake_failed(self._peer(), reason, self._first_byte)
         self._session.connection_lost(exc or self._failure)
+        del self._session  # which refers to us: see `TcpSession`
 
     def pause_writing(self) -> None:
         """The peer does not read."""

@@ -5,13 +5,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-SLICE_SECONDS: Final = 0.010
-"""How long sessions may work before the loop looks at its sockets again: longer, and a batch is
-kept waiting; shorter, and batches are small."""
-
-HURRIED_SLICE_SECONDS: Final = 0.002
-"""The same while an emergency is under way, which passes the loop six times until its ack."""
-
+SLICE_SECONDS: Final = 0.001
+"""How long sessions may work before the loop looks at its sockets again. A transaction waits for
+that at each of its statements, so an ack some ten times; a shorter one gains no rate and no time
+that was measured."""
 
 CROWD_OF_SESSIONS: Final = 16
 """So many that wait for their turn take longer than a slice: whoever comes now waits for the next
@@ -26,16 +23,13 @@ class Turns:
     def __init__(
         self,
         call_soon: Callable[[Callable[[], None]], object],
-        is_hurried: Callable[[], bool],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Args:
         call_soon: Runs something in the next turn of the loop.
-        is_hurried: Whether an emergency is under way.
         clock: Seconds, read anew at each call: the loop's own clock stands still during a turn.
         """
         self._call_soon = call_soon
-        self._is_hurried = is_hurried
         self._clock = clock
         self._until: float | None = None
         self._waiting: deque[Callable[[], None]] = deque()
@@ -62,8 +56,13 @@ class Turns:
         return len(self._waiting) > CROWD_OF_SESSIONS
 
     def _begin(self) -> None:
-        seconds = HURRIED_SLICE_SECONDS if self._is_hurried() else SLICE_SECONDS
-        self._until = self._clock() + seconds
+        self._until = self._clock() + SLICE_SECONDS
+        self._call_soon(self._let_others)
+
+    def _let_others(self) -> None:
+        """Whom the loop has found ready since, a writer with its answer from the database for one,
+        goes on before the sessions have another slice.
+        """
         self._call_soon(self._next_turn)
 
     def _next_turn(self) -> None:

@@ -40,7 +40,10 @@ class Run:
     def flood(self, name: str) -> Phase:
         """The quiet case, then the flood, on a gateway and a database of their own."""
         settings = Settings()
-        with self._world.database() as dsn, self._world.gateway(dsn) as gateway:
+        with (
+            self._world.database() as dsn,
+            self._world.gateway(dsn, publishes=True) as gateway,
+        ):
             rss_ready, _ = memory_bytes(gateway.pid)
             with self._honest(gateway) as honest:
                 quiet = honest.watch(self._seconds)
