@@ -2,8 +2,8 @@
 
 Each ordinary writer has its own devices, so that what one device sends is committed in the order in
 which it came. Emergencies have a writer to themselves, which is idle otherwise: they wait neither
-for a batch to fill nor for one to be written. When it is crowded, single reports of devices that
-have nothing else under way go there too: whoever floods makes only himself wait.
+for a batch to fill nor for one to be written. So have, when it is crowded, the single reports of
+devices that have nothing else under way: whoever floods makes only himself wait.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.batch_writer import BatchWriter, Store
 from gateway.parcel import Parcel
+from gateway.protocol.report import Urgency
 from gateway.settings import BatchSettings
 
 RESUMED_AT_ONCE: Final = 16
@@ -71,9 +72,11 @@ class Batcher:
                 released=released,
             )
 
-        self._express = writer(urgent=True)
+        self._emergencies = writer(urgent=True)
+        # Not with the emergencies: those are published at once that are committed by themselves.
+        self._quick = writer(urgent=True)
         self._writers = [writer(urgent=False) for _ in range(settings.writers)]
-        self._all = (self._express, *self._writers)
+        self._all = (self._emergencies, self._quick, *self._writers)
         self._tasks: list[asyncio.Task[None]] = []
 
     # For the sources.
@@ -87,7 +90,8 @@ class Batcher:
         if parcel.urgent:
             self._urgent_items += load
             self.is_full_of_emergencies = self._urgent_items > self._max_urgent_items
-            self._express.offer(parcel, load)
+            writer = self._emergencies if _is_emergency(parcel) else self._quick
+            writer.offer(parcel, load)
         else:
             self._items += load
             self.is_full = self._items > self._max_items
@@ -98,6 +102,10 @@ class Batcher:
         than a few sessions.
         """
         return self._items > self._max_urgent_items or self.are_turns_crowded()
+
+    def is_hurried(self) -> bool:
+        """Whether something urgent is on its way to the database."""
+        return self._urgent_items > 0
 
     def when_space(self, callback: Callable[[], None]) -> None:
         """Call once when there is space again: first come, first served, a few at a time.
@@ -188,3 +196,7 @@ class Batcher:
     def _is_above_low_water(self) -> bool:
         """Sources go on at half of the bounds, so that they do not stop and go in turn."""
         return 2 * self._items > self._max_items or 2 * self._urgent_items > self._max_urgent_items
+
+
+def _is_emergency(parcel: Parcel) -> bool:
+    return any(report.urgency is Urgency.EMERGENCY for report in parcel.reports)

@@ -31,9 +31,9 @@ class DatabaseSettings(_Section, frozen=True, kw_only=True):
     """PostgreSQL."""
 
     dsn: str = "postgresql:///field_gateway"
-    max_connections: Annotated[int, Meta(ge=3)] = 10
-    """All are made at the start and kept. Two for the batch writers and one for emergencies, the
-    rest for greetings and everything else."""
+    max_connections: Annotated[int, Meta(ge=4)] = 10
+    """All are made at the start and kept. Two for the batch writers and two for what may not wait,
+    the rest for greetings and everything else."""
     command_timeout_seconds: PositiveSeconds = 30.0
     """A statement that takes longer is taken for a dead link, and its batch is tried again."""
 

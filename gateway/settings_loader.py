@@ -22,6 +22,9 @@ SECTION_MARK: Final = "__"
 FILE_VARIABLE: Final = "GATEWAY_SETTINGS"
 """Names the file; the one variable with the prefix that is no setting."""
 
+EXPRESS_WRITERS: Final = 2
+"""Writers for what may not wait: emergencies have one, and single reports in a crowd."""
+
 MAX_BUDGET: Final = 1_000_000_000
 """A month's budget in whole units of a currency: more does not fit into its column."""
 
@@ -53,10 +56,10 @@ def _check(settings: Settings, path: Path | None, sources: Mapping[str, str]) ->
     """What is wrong only in connection with other settings, or needs more than a type to say."""
     if not (settings.tcp.enabled or settings.mqtt.enabled):
         raise SettingsError("tcp.enabled and mqtt.enabled are both false: nothing to listen to")
-    if settings.database.max_connections <= settings.batch.writers + 1:
+    if settings.database.max_connections <= settings.batch.writers + EXPRESS_WRITERS:
         raise SettingsError(
-            "database.max_connections must be more than batch.writers and one:"
-            " emergencies have a writer of their own, and greetings need a connection too"
+            "database.max_connections must be more than batch.writers and two:"
+            " what may not wait has two writers of its own, and greetings need a connection too"
         )
     for name in ("device_budget", "total_budget"):
         budget = getattr(settings.cost, name)

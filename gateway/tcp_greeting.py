@@ -113,6 +113,7 @@ class TcpGreeting:
     def end(self, hello: Hello, admitted: Admitted | None) -> bool:
         """Welcome the device, or refuse it, now or later; whether it was welcomed."""
         greeted, settings = self._greeted, self._settings
+        self._applicant = None
         if admitted is None:
             self._hold_refusal(hello.device)
             return False

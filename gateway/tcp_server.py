@@ -3,6 +3,7 @@ connection (`tcp_session`), no task per frame.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from gateway import observe, observe_tls
@@ -48,7 +49,7 @@ class TcpServer:
         self.batcher = batcher
         self.read_buffer = memoryview(bytearray(READ_BYTES))
         """Shared by all sessions: each takes its bytes out before the next one reads."""
-        self.turns = Turns(station.call_soon)
+        self.turns = Turns(station.call_soon, _call_later, batcher.is_hurried)
         batcher.are_turns_crowded = self.turns.are_crowded
         self.failed_proofs = FailedProofs()
         self.strangers = Strangers(settings.max_strangers)
@@ -148,3 +149,7 @@ class TcpServer:
         observe.sessions_open(Transport.TCP, len(self._open))
         if device_id is not None and self._by_device.get(device_id) is session:
             del self._by_device[device_id]
+
+
+def _call_later(seconds: float, call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(seconds, call)

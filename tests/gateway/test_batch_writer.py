@@ -7,7 +7,6 @@ import pytest
 
 from gateway.batch_writer import (
     SETTLED_AT_ONCE,
-    SETTLED_IN_A_HURRY,
     BatchWriter,
     flush_due,
 )
@@ -123,7 +122,7 @@ class Clock:
         return self.now
 
 
-def writer_of(store: MemoryStore, clock: Clock, *, hurried: bool = False) -> BatchWriter:
+def writer_of(store: MemoryStore, clock: Clock) -> BatchWriter:
     """An ordinary writer that lingers for 10 ms."""
     return BatchWriter(
         store,
@@ -131,7 +130,6 @@ def writer_of(store: MemoryStore, clock: Clock, *, hurried: bool = False) -> Bat
         urgent=False,
         monotonic=clock,
         released=lambda _items: None,
-        is_hurried=lambda: hurried,
     )
 
 
@@ -148,11 +146,11 @@ def test_a_writer_waits_for_those_it_has_just_acked() -> None:
     assert writer._waited_seconds() == pytest.approx(0.004)
 
 
-@pytest.mark.parametrize("hurried,at_once", [(False, SETTLED_AT_ONCE), (True, SETTLED_IN_A_HURRY)])
 @pytest.mark.asyncio
-async def test_settling_lets_others_work(*, hurried: bool, at_once: int) -> None:
-    """A batch of small parcels is settled in portions, smaller ones when an emergency waits."""
-    writer = writer_of(MemoryStore(), Clock(), hurried=hurried)
+async def test_settling_lets_others_work() -> None:
+    """A batch of small parcels is settled in portions."""
+    at_once = SETTLED_AT_ONCE
+    writer = writer_of(MemoryStore(), Clock())
     settled: list[int] = []
     seen: list[int] = []
 
@@ -173,7 +171,7 @@ async def test_settling_lets_others_work(*, hurried: bool, at_once: int) -> None
 @pytest.mark.asyncio
 async def test_cancelled_while_it_settles_it_settles_the_rest() -> None:
     """They are committed: giving them up would be untrue, and forgotten they would hang a drain."""
-    writer = writer_of(MemoryStore(), Clock(), hurried=True)
+    writer = writer_of(MemoryStore(), Clock())
     settled = Settled()
     parcels = [of_device(1, number, on_settled=settled) for number in range(1, 301)]
     stored = [[ItemVerdict(p.reports[0].sequence, Verdict.STORED)] for p in parcels]

@@ -200,6 +200,28 @@ async def test_no_ordinary_parcel_takes_the_way_of_emergencies() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_passes_a_crowd_is_not_committed_with_emergencies() -> None:
+    """An emergency that is committed with others is published with them; and neither of the two
+    waits for the other's transaction.
+    """
+    store, settled = MemoryStore(), Settled()
+    store.holds = lambda parcels: parcels[0].device_id == 7
+    async with running(store, NEVER_BY_AGE) as batcher:
+        for number in (1, 2):
+            held = of_device(7, number)
+            held.urgent = True
+            batcher.offer(held)
+        await store.until_held(1)
+        assert batcher.is_hurried()
+        urgent = emergency(3)
+        urgent.on_settled = settled
+        batcher.offer(urgent)
+        assert await settled.wait(1) == [Verdict.STORED]
+        assert [len(batch) for batch in store.batches] == [2, 1]
+        store.release()
+
+
+@pytest.mark.asyncio
 async def test_emergencies_have_a_bound_of_their_own() -> None:
     """One batch of them may wait; a flood of them is held off like any other."""
     store = MemoryStore()

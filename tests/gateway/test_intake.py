@@ -26,7 +26,9 @@ class Rig:
     def __init__(self, *messages: Message) -> None:
         self.now = 0.0
         self.batcher = Batcher(MemoryStore(), BatchSettings(max_items=1, max_pending_items=1))
-        self.turns = Turns(lambda _callback: None, lambda: False, lambda: self.now)
+        self.turns = Turns(
+            lambda _callback: None, lambda _s, _callback: None, lambda: False, lambda: self.now
+        )
         self.asked_again = 0
         self.may_jump = True
         self.intake = Intake(

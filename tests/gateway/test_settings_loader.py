@@ -71,7 +71,7 @@ def test_the_variable_that_names_the_file_is_no_setting(file: Path) -> None:
         ("[tcp]\nprot = 1\n", ["tcp.prot", "no such setting"]),
         ("[tpc]\nport = 1\n", ["tpc", "no such setting"]),
         ("[mqtt]\nversion = '4'\n", ["mqtt.version", "'4'"]),
-        ("[database]\nmax_connections = 2\n", ["database.max_connections", ">= 3"]),
+        ("[database]\nmax_connections = 3\n", ["database.max_connections", ">= 4"]),
         ("[batch]\nlinger_seconds = -1\n", ["batch.linger_seconds", ">= 0"]),
         ("drain_timeout_seconds = 0\n", ["drain_timeout_seconds", "> 0"]),
         ("drain_timeout_seconds = nan\n", ["drain_timeout_seconds"]),
@@ -203,7 +203,7 @@ def test_nothing_to_listen_to() -> None:
 
 def test_too_few_connections_for_the_writers() -> None:
     """Emergencies and greetings need a connection each beside those of the writers."""
-    enough = {"GATEWAY_BATCH__WRITERS": "5", "GATEWAY_DATABASE__MAX_CONNECTIONS": "7"}
+    enough = {"GATEWAY_BATCH__WRITERS": "5", "GATEWAY_DATABASE__MAX_CONNECTIONS": "8"}
     assert load_settings(None, enough).batch.writers == 5
     message = refusal(None, {**enough, "GATEWAY_BATCH__WRITERS": "6"})
     assert "database.max_connections" in message

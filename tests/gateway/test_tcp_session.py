@@ -232,6 +232,7 @@ async def test_a_flood_of_one_does_not_keep_others_waiting(store: MemoryStore) -
         sessions(gateway, 2) as (flood, other),
     ):
         turns = gateway.server.turns
+        await until(lambda: turns._until is None)
         turns._until = -1.0  # this turn's time is used up: both wait for the next
         flood.writer.write(b"".join(encode_frame(encode(wire(n))) for n in range(1, count + 1)))
         other.writer.write(encode_frame(encode(wire(1))))

@@ -78,10 +78,11 @@ async def test_a_refusal_waits_for_its_time(store: MemoryStore) -> None:
     """Each failure from the same address doubles it. Until then the thief hears nothing."""
     async with tcp_gateway(store) as gateway, AsyncExitStack() as stack:
         clients = [await fail(gateway, stack, device) for device in (7, 8, 9_999)]
+        greetings = [session._greeting for session in gateway.server._open]
         holds = sorted(
-            session._greeting.refuse_at - session._greeting._applied_at
-            for session in gateway.server._open
-            if session._greeting.refuse_at is not None
+            greeting.refuse_at - greeting._applied_at
+            for greeting in greetings
+            if greeting is not None and greeting.refuse_at is not None
         )
         assert holds == pytest.approx([0.5, 1.0, 2.0], rel=0.05)
         gateway.let_time_pass(2)

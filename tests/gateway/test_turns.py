@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.turns import CROWD_OF_SESSIONS, HURRIED_SLICE_SECONDS, SLICE_SECONDS, Turns
+from gateway.turns import (
+    CROWD_OF_SESSIONS,
+    LATE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    PAUSE_FOR_LATENESS,
+    SLICE_SECONDS,
+    Turns,
+)
 
 
 class Loop:
@@ -14,16 +21,29 @@ class Loop:
         self.now = 100.0
         self.hurried = False
         self.log: list[str] = []
+        self.pauses: list[float] = []
         self._soon: list[Callable[[], None]] = []
-        self.turns = Turns(self._soon.append, lambda: self.hurried, lambda: self.now)
+        self._later: list[Callable[[], None]] = []
+        self.turns = Turns(
+            self._soon.append, self._call_later, lambda: self.hurried, lambda: self.now
+        )
 
     def turn(self) -> list[str]:
-        """Run what is due; what has worked in it."""
-        due, self._soon[:] = self._soon[:], []
+        """Let others go first, then run what is due; what has worked in it."""
         self.log.clear()
-        for callback in due:
-            callback()
+        for _ in range(2):
+            due, self._soon[:] = self._soon[:], []
+            for callback in due:
+                callback()
         return list(self.log)
+
+    def end_pause(self) -> None:
+        """Let the time of a pause pass."""
+        self._later.pop()()
+
+    def _call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        self.pauses.append(seconds)
+        self._later.append(call)
 
     def worker(self, name: str, seconds: float, rounds: int) -> Callable[[], None]:
         """Works for so long and waits for its next turn, so many times."""
@@ -41,16 +61,14 @@ class Loop:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is due."""
-        return not self._soon
+        return not (self._soon or self._later)
 
 
-@pytest.mark.parametrize("hurried,seconds", [(False, SLICE_SECONDS), (True, HURRIED_SLICE_SECONDS)])
-def test_the_time_of_a_turn(*, hurried: bool, seconds: float) -> None:
-    """It begins with the first work, is shorter in a hurry, and begins anew in the next turn."""
+def test_the_time_of_a_turn() -> None:
+    """It begins with the first work, and begins anew in the next turn."""
     loop = Loop()
-    loop.hurried = hurried
     assert loop.turns.has_time()
-    loop.now += seconds - 0.000_1
+    loop.now += SLICE_SECONDS - 0.000_1
     assert loop.turns.has_time()
     loop.now += 0.000_2
     assert not loop.turns.has_time()
@@ -82,6 +100,49 @@ def test_after_a_full_turn_the_loop_comes_first() -> None:
     assert loop.turn() == ["late"]
 
 
+def test_whom_the_loop_found_ready_goes_first() -> None:
+    """An answer of the database is heard between two slices, and not behind the next one."""
+    loop = Loop()
+    loop.turns.wait(loop.worker("a", SLICE_SECONDS, 2))
+    assert loop.turn() == ["a"]
+    loop._soon.append(lambda: loop.log.append("writer"))
+    assert loop.turn() == ["writer", "a"]
+
+
+@pytest.mark.parametrize(
+    "late_seconds,pauses",
+    [
+        (LATE_SECONDS - 0.000_01, []),
+        (LATE_SECONDS + 0.000_01, [PAUSE_FOR_LATENESS * (LATE_SECONDS + 0.000_01)]),
+        (1.0, [LONGEST_PAUSE_SECONDS]),
+    ],
+)
+def test_a_late_loop_in_a_hurry(late_seconds: float, pauses: list[float]) -> None:
+    """The sessions pause for a while, and nobody has time until they go on."""
+    loop = Loop()
+    loop.hurried = True
+    loop.turns.wait(loop.worker("long", SLICE_SECONDS + late_seconds, 2))
+    assert loop.turn() == ["long"]
+    if not pauses:
+        assert loop.turn() == ["long"]
+        assert loop.pauses == []
+        return
+    assert loop.turn() == []
+    assert loop.pauses == pytest.approx(pauses)
+    assert not loop.turns.has_time()
+    loop.log.clear()
+    loop.end_pause()
+    assert loop.log == ["long"]
+
+
+def test_a_late_loop_without_a_hurry() -> None:
+    """Nobody has to wait for it."""
+    loop = Loop()
+    loop.turns.wait(loop.worker("long", 1.0, 2))
+    assert loop.turn() == loop.turn() == ["long"]
+    assert loop.pauses == []
+
+
 def test_nothing_to_do_is_nothing_to_run() -> None:
     """An idle gateway is not woken."""
     loop = Loop()
@@ -93,7 +154,7 @@ def test_nothing_to_do_is_nothing_to_run() -> None:
 
 def test_a_crowd() -> None:
     """A few who wait are none."""
-    turns = Turns(lambda _callback: None, lambda: False, lambda: 0.0)
+    turns = Turns(lambda _callback: None, lambda _s, _callback: None, lambda: False, lambda: 0.0)
     for _ in range(CROWD_OF_SESSIONS):
         turns.wait(lambda: None)
     assert not turns.are_crowded()
