@@ -97,18 +97,11 @@ class Bills:
             return
         began = time.monotonic()
         for month, through in _months(today):
-            usages = await self._usages(Period(month, through))
+            usages = await fetch_usage(self._pool, month, through)
             # In a thread: half a second of work, and the event loop has acks to send.
             bill = await asyncio.to_thread(_make_bill, usages, month, through, self._tariffs)
             await self._write(bill)
         observe_bills.bills_made(self._unix_time(), time.monotonic() - began)
-
-    async def _usages(self, period: Period) -> list[Usage]:
-        """A day at a time: all rows of a month at once would hold the event loop for long."""
-        usages: list[Usage] = []
-        for day in period.days():
-            usages += await fetch_usage(self._pool, day, day)
-        return usages
 
     async def _write(self, bill: MonthlyBill) -> None:
         month = bill.month

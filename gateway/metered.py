@@ -14,9 +14,19 @@ async def fetch_usage(
     connection: asyncpg.Connection | asyncpg.Pool, first: date, last: date
 ) -> list[Usage]:
     """What was metered from one day to another, both included: one for each day, device and
-    transport.
+    transport, in this order.
+
+    Read a day at a time. All rows of a month would hold the event loop for long, and with 100,000
+    devices take longer than a statement may.
     """
-    rows = await connection.fetch(_QUERIES["usage"], first, last)
+    usages: list[Usage] = []
+    for row in await connection.fetch(_QUERIES["metered_days"], first, last):
+        usages += await _fetch_day(connection, row["day"])
+    return usages
+
+
+async def _fetch_day(connection: asyncpg.Connection | asyncpg.Pool, day: date) -> list[Usage]:
+    rows = await connection.fetch(_QUERIES["usage"], day)
     return [
         Usage(
             day=row["day"],

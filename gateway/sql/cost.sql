@@ -1,5 +1,24 @@
 -- Statements of what was metered.
 
+-- name: metered_days
+-- Indexes: traffic_pkey, the unique one of sms_avoided, by their first column. Reads only. From each day to the next that
+-- there is: a probe a day, however many devices have rows of it.
+WITH RECURSIVE traffic_day (day) AS (
+    (SELECT day FROM traffic WHERE day BETWEEN $1 AND $2 ORDER BY day LIMIT 1)
+    UNION ALL
+    SELECT (SELECT day FROM traffic WHERE day > traffic_day.day AND day <= $2 ORDER BY day LIMIT 1)
+    FROM traffic_day WHERE day IS NOT NULL
+), sms_day (day) AS (
+    (SELECT day FROM sms_avoided WHERE day BETWEEN $1 AND $2 ORDER BY day LIMIT 1)
+    UNION ALL
+    SELECT (SELECT day FROM sms_avoided WHERE day > sms_day.day AND day <= $2 ORDER BY day LIMIT 1)
+    FROM sms_day WHERE day IS NOT NULL
+)
+SELECT day FROM traffic_day WHERE day IS NOT NULL
+UNION
+SELECT day FROM sms_day WHERE day IS NOT NULL
+ORDER BY day
+
 -- name: usage
 -- Indexes: traffic_pkey, the unique one of sms_avoided, by their first column. Reads only.
 SELECT
@@ -10,10 +29,10 @@ SELECT
     coalesce(confirmation_segments, 0) AS confirmation_segments, coalesce(tasks, 0) AS tasks,
     coalesce(task_segments, 0) AS task_segments, coalesce(answers, 0) AS answers,
     coalesce(answer_segments, 0) AS answer_segments
-FROM (SELECT * FROM traffic WHERE day BETWEEN $1 AND $2) AS traffic
-FULL JOIN (SELECT * FROM sms_avoided WHERE day BETWEEN $1 AND $2) AS sms_avoided USING (day, device_id, transport)
+FROM (SELECT * FROM traffic WHERE day = $1) AS traffic
+FULL JOIN (SELECT * FROM sms_avoided WHERE day = $1) AS sms_avoided USING (day, device_id, transport)
 LEFT JOIN device ON device.id = device_id
-ORDER BY day, device_id, transport
+ORDER BY device_id, transport
 
 -- name: traffic_of_month
 -- Index: traffic_pkey. Reads only. Sums by device; by device and day where $3.
