@@ -199,4 +199,4 @@ class Batcher:
 
 
 def _is_emergency(parcel: Parcel) -> bool:
-    return any(report.urgency is Urgency.EMERGENCY for report in parcel.reports)
+    return any(report.urgency == Urgency.EMERGENCY for report in parcel.reports)

@@ -17,7 +17,7 @@ PAUSE_FOR_LATENESS: Final = 3
 """How many times as long as the loop was late the sessions pause while something urgent is under
 way: its transaction and the database have the processor then. Measured with the largest frames from
 everybody: twice is hardly noticed, three times halves the wait of others; it costs the rate of
-single reports up to a tenth, and only then."""
+single reports up to a sixth, and only then."""
 
 LONGEST_PAUSE_SECONDS: Final = 0.010
 """Longest pause, whatever held the loop: a collection of garbage may take some time."""

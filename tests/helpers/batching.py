@@ -48,8 +48,9 @@ async def running(store: Store, settings: BatchSettings = AT_ONCE) -> AsyncItera
 
 
 def emergency(sequence: int) -> Parcel:
-    """A parcel with one emergency."""
-    return parcel_of(build_report(sequence=sequence, urgency=Urgency.EMERGENCY), urgent=True)
+    """A parcel with one emergency, whose urgency is a number as on the wire."""
+    report = build_report(sequence=sequence, urgency=int(Urgency.EMERGENCY))
+    return parcel_of(report, urgent=True)
 
 
 def of_device(device_id: int, sequence: int, on_settled: OnSettled | None = None) -> Parcel:
