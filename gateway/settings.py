@@ -109,7 +109,7 @@ class BatchSettings(_Section, frozen=True, kw_only=True):
     max_pending_items: Count = 16_000
     """Most that wait or are being written; then the gateway stops reading: two batches for each
     writer, one under way and one next. More gains no rate that was measured and costs time: what
-    is read waits behind it. Emergencies may take up one batch on top. Some 15 MB."""
+    is read waits behind it. What may not wait may take up one batch on top. Some 15 MB."""
     linger_seconds: Annotated[float, Meta(ge=0)] = 0.005
     """How long an idle writer waits for company before it writes a small batch. Under load batches
     grow by themselves, while the writers are busy."""

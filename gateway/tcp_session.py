@@ -120,6 +120,13 @@ class TcpSession(asyncio.BufferedProtocol):
         self._log_end(exc)
         self._let_go()
 
+    def _let_go(self) -> None:
+        """What refers to us we refer to: it would stay in memory until a collection of all of it,
+        and after a storm of short connections that holds everybody up for a fifth of a second.
+        """
+        self._greeting = self._session = None
+        self._intake.end()
+
     def pause_writing(self) -> None:
         """The peer does not read: take no more from it that would have to be answered."""
         self._writing_paused_at = self._clock()
@@ -361,13 +368,6 @@ class TcpSession(asyncio.BufferedProtocol):
             self._connection.handle_deadline(now)
             self._flush()
             self._arm_timer()
-
-    def _let_go(self) -> None:
-        """What refers to us we refer to: it would stay in memory until a collection of all of it,
-        and after a storm of short connections that holds everybody up for a fifth of a second.
-        """
-        self._greeting = self._session = None
-        self._intake.end()
 
     # For the log.
 

@@ -202,7 +202,7 @@ def test_nothing_to_listen_to() -> None:
 
 
 def test_too_few_connections_for_the_writers() -> None:
-    """Emergencies and greetings need a connection each beside those of the writers."""
+    """What may not wait needs two, and greetings one, beside those of the ordinary writers."""
     enough = {"GATEWAY_BATCH__WRITERS": "5", "GATEWAY_DATABASE__MAX_CONNECTIONS": "8"}
     assert load_settings(None, enough).batch.writers == 5
     message = refusal(None, {**enough, "GATEWAY_BATCH__WRITERS": "6"})
